@@ -1,0 +1,1 @@
+"""Wikidata sitelinks, entity counts, the entity vocabulary and mention tables."""

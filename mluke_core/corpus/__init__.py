@@ -1,0 +1,1 @@
+"""From a Wikipedia dump to text with exact link spans, and redirects."""

@@ -1,0 +1,1 @@
+"""Downloads, atomic writes, Parquet helpers, progress, the steps' command line, provenance."""

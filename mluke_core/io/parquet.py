@@ -1,0 +1,120 @@
+"""Parquet files of the DAG: zstd, atomic, with the project's metadata key.
+
+Every file carries the key ``mluke`` in its schema metadata: a JSON object with the stage that
+wrote it, the stage's version, a digest of its settings and the name of its source. No time stamp
+and no path, so equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mluke_core.errors import DataError
+from mluke_core.io.files import atomic_path, digest_of
+from mluke_core.versions import STAGE_VERSIONS
+
+METADATA_KEY = b"mluke"
+COMPRESSION = "zstd"
+
+
+def stage_metadata(stage: str, settings: Any, source: str = "") -> dict[str, Any]:
+    """The project's metadata for a file written by ``stage`` with ``settings`` (JSON-like)."""
+    return {
+        "stage": stage,
+        "version": STAGE_VERSIONS[stage],
+        "settings": digest_of(settings),
+        "source": source,
+    }
+
+
+def with_metadata(schema: pa.Schema, metadata: dict[str, Any]) -> pa.Schema:
+    """``schema`` with the project's metadata key added."""
+    return schema.with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()})
+
+
+class ParquetSink:
+    """Write rows to one Parquet file in row groups; the file gets its name when it is complete.
+
+    Used as a context manager. ``append`` takes one row as a tuple in the order of the schema;
+    rows are held as columns until ``row_group_size`` of them are there, so memory stays flat.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        schema: pa.Schema,
+        metadata: dict[str, Any],
+        row_group_size: int = 4096,
+        use_dictionary: bool | Sequence[str] = True,
+    ) -> None:
+        self.schema = with_metadata(schema, metadata)
+        self.row_group_size = row_group_size
+        self.rows = 0
+        self._columns: list[list[Any]] = [[] for _ in schema]
+        self._use_dictionary = use_dictionary
+        self._context = atomic_path(path)
+
+    def __enter__(self) -> ParquetSink:
+        temporary = self._context.__enter__()
+        self._writer = pq.ParquetWriter(
+            temporary, self.schema, compression=COMPRESSION, use_dictionary=self._use_dictionary
+        )
+        return self
+
+    def append(self, row: Sequence[Any]) -> None:
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
+        self.rows += 1
+        if len(self._columns[0]) >= self.row_group_size:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._columns[0]:
+            return
+        arrays = [
+            pa.array(values, type=field.type)
+            for values, field in zip(self._columns, self.schema, strict=True)
+        ]
+        self._writer.write_batch(pa.record_batch(arrays, schema=self.schema))
+        self._columns = [[] for _ in self.schema]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()
+        self._context.__exit__(kind, error, trace)
+
+
+def write_table(path: str | Path, table: pa.Table, metadata: dict[str, Any]) -> None:
+    """Write an Arrow table atomically with the project's metadata and compression."""
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            table.cast(table.schema).replace_schema_metadata(
+                with_metadata(table.schema, metadata).metadata
+            ),
+            temporary,
+            compression=COMPRESSION,
+        )
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """The project's metadata of a Parquet file; :class:`DataError` when it has none."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error}).") from None
+    if METADATA_KEY not in metadata:
+        raise DataError(f"{path}: a Parquet file, but not one written by this project.")
+    return json.loads(metadata[METADATA_KEY])

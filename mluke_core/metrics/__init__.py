@@ -1,0 +1,1 @@
+"""The official scoring rules as pure functions; nothing here imports torch."""

@@ -1,0 +1,1 @@
+"""A small multilingual encyclopaedia, written in the real formats, for offline runs and tests."""

@@ -1,0 +1,1 @@
+"""Loader, masking, language sampling and the DeepSpeed engine, with exact resume."""

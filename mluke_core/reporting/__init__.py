@@ -1,0 +1,1 @@
+"""Tables beside the published numbers, figures and the report page."""

@@ -1,0 +1,1 @@
+"""From linked text to training sequences: sentences, span-aware tokens, packing, manifest."""

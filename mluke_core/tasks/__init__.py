@@ -1,0 +1,1 @@
+"""Question answering, relation extraction and named entity recognition."""
