@@ -1,0 +1,214 @@
+"""Encode pieces of a text that was cut at mention boundaries, as if it had not been cut.
+
+A piece that begins inside a word must not get the mark of a word's start (``▁`` of SentencePiece,
+``Ġ`` of byte-level BPE), or must get the mark of a word's continuation (``##`` of WordPiece). The
+tokenizers know no such switch at run time, so each class here holds what its kind needs for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+from mluke_core.errors import DataError
+
+if TYPE_CHECKING:
+    import tokenizers
+
+# XLM-R (fairseq) keeps SentencePiece's order but puts <s> <pad> </s> <unk> in front of it where
+# SentencePiece has <unk> <s> </s>: every ordinary piece moves up by one.
+FAIRSEQ_OFFSET = 1
+FAIRSEQ_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+FAIRSEQ_UNK_ID = 3
+FIRST_ORDINARY_PIECE = 3
+
+# Characters that are no white space for Python, but which XLM-R's normalisation turns into one:
+# direction and joining marks, the zero width space, the replacement character.
+_SPACES_OF_SENTENCEPIECE = frozenset("\u061c\u200b\u200c\u200e\u200f\u2581\ufeff\ufffd")
+
+
+def is_space(character: str) -> bool:
+    """Whether a word starts after this character; the empty string is the start of a text."""
+    return not character or character.isspace() or character in _SPACES_OF_SENTENCEPIECE
+
+
+class Segmenter(Protocol):
+    """Encodes a piece of a text."""
+
+    def encode(self, segment: str, before: str) -> list[int]:
+        """Ids of ``segment``, which follows the character ``before`` (empty: the text starts)."""
+        ...
+
+
+class SentencePieceSegmenter:
+    """The SentencePiece model of an XLM-R tokenizer, with fairseq's ids.
+
+    The model is held twice: as it is, and without the dummy space that it puts before every text.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import sentencepiece
+
+        content = path.read_bytes()
+        self._starting = sentencepiece.SentencePieceProcessor()
+        self._continuing = sentencepiece.SentencePieceProcessor()
+        try:
+            self._starting.LoadFromSerializedProto(content)
+            self._continuing.LoadFromSerializedProto(without_dummy_prefix(content))
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise DataError(f"{path}: not a SentencePiece model ({error}).") from None
+        pieces = [self._starting.IdToPiece(i) for i in range(min(3, self._starting.GetPieceSize()))]
+        if pieces != ["<unk>", "<s>", "</s>"]:
+            raise DataError(
+                f"{path}: its first pieces are {pieces}; a model in the XLM-R layout starts with "
+                "<unk>, <s>, </s>."
+            )
+        self.size: int = self._starting.GetPieceSize()
+        self.encode_starting = self._starting.EncodeAsIds
+        self.encode_continuing = self._continuing.EncodeAsIds
+
+    def encode(self, segment: str, before: str) -> list[int]:
+        """Ids of ``segment``, which follows the character ``before``."""
+        starts = is_space(before) or is_space(segment[:1])
+        encode = self.encode_starting if starts else self.encode_continuing
+        return [piece + FAIRSEQ_OFFSET if piece else FAIRSEQ_UNK_ID for piece in encode(segment)]
+
+    def id_of(self, token: str) -> int | None:
+        """Fairseq id of a piece or special token, or None."""
+        if token in FAIRSEQ_SPECIAL:
+            return FAIRSEQ_SPECIAL.index(token)
+        if token == "<mask>":
+            return self.size + FAIRSEQ_OFFSET
+        piece = self._starting.PieceToId(token)
+        return piece + FAIRSEQ_OFFSET if piece >= FIRST_ORDINARY_PIECE else None
+
+    def token_of(self, token_id: int) -> str:
+        """The piece or special token with this fairseq id."""
+        if 0 <= token_id < len(FAIRSEQ_SPECIAL):
+            return FAIRSEQ_SPECIAL[token_id]
+        if token_id == self.size + FAIRSEQ_OFFSET:
+            return "<mask>"
+        if not 0 <= token_id < self.size + FAIRSEQ_OFFSET:
+            raise DataError(f"no token with id {token_id}: the tokenizer has {self.size + 2}.")
+        return self._starting.IdToPiece(token_id - FAIRSEQ_OFFSET)
+
+
+class JsonSegmenter:
+    """Any ``tokenizer.json`` that marks the start of words: Metaspace or byte-level BPE."""
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        self._first = variant(backend)
+        self._starting = variant(backend, word_start=True)
+        self._continuing = variant(backend, word_start=False)
+
+    def encode(self, segment: str, before: str) -> list[int]:
+        """Ids of ``segment``, which follows the character ``before``."""
+        words = segment.split()
+        if not words:
+            return []
+        starting = self._starting if before else self._first
+        if is_space(before) or is_space(segment[0]):
+            return starting.encode(" ".join(words), add_special_tokens=False).ids
+        ids = self._continuing.encode(words[0], add_special_tokens=False).ids
+        if len(words) > 1:
+            ids += self._starting.encode(" ".join(words[1:]), add_special_tokens=False).ids
+        return ids
+
+
+class WordPieceSegmenter:
+    """BERT's WordPiece: a segment that goes on with a word is looked up with ``##`` in front."""
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        self._backend = variant(backend)
+        model: Any = backend.model
+        self._prefix: str = model.continuing_subword_prefix
+        self._longest: int = model.max_input_chars_per_word
+        self._unk_id: int = backend.token_to_id(model.unk_token)
+
+    def encode(self, segment: str, before: str) -> list[int]:
+        """Ids of ``segment``, which follows the character ``before``."""
+        if not segment or is_space(before) or not self._goes_on(before + segment[0]):
+            return self._backend.encode(segment, add_special_tokens=False).ids
+        normalised = self._backend.normalizer.normalize_str(before + segment)
+        _, (_, end) = self._backend.pre_tokenizer.pre_tokenize_str(normalised)[0]
+        head, rest = normalised[len(before) : end], normalised[end:]
+        return self._continue(head) + self._backend.encode(rest, add_special_tokens=False).ids
+
+    def _goes_on(self, pair: str) -> bool:
+        """Whether BERT keeps these two characters in one word."""
+        normalised = self._backend.normalizer.normalize_str(pair)
+        words = self._backend.pre_tokenizer.pre_tokenize_str(normalised)
+        return len(words) == 1 and len(words[0][0]) == len(pair) and normalised == pair
+
+    def _continue(self, word: str) -> list[int]:
+        """Greedy longest match of ``word``, every piece with the continuation mark."""
+        if len(word) > self._longest:
+            return [self._unk_id]
+        ids: list[int] = []
+        start = 0
+        while start < len(word):
+            for end in range(len(word), start, -1):
+                token_id = self._backend.token_to_id(self._prefix + word[start:end])
+                if token_id is not None:
+                    ids.append(token_id)
+                    start = end
+                    break
+            else:
+                return [self._unk_id]
+        return ids
+
+
+def without_dummy_prefix(content: bytes) -> bytes:
+    """A serialized SentencePiece model that adds no space before a text."""
+    from google.protobuf.message import DecodeError
+    from sentencepiece import sentencepiece_model_pb2
+
+    model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+    try:
+        model.ParseFromString(content)
+    except DecodeError as error:
+        raise ValueError(str(error)) from None
+    model.normalizer_spec.add_dummy_prefix = False
+    return model.SerializeToString()
+
+
+def variant(backend: tokenizers.Tokenizer, word_start: bool | None = None) -> tokenizers.Tokenizer:
+    """The same tokenizer, blind to special tokens that stand in a text.
+
+    With ``word_start`` the first word does (True) or does not (False) get the mark of a word's
+    start, whatever the tokenizer does by default.
+    """
+    import tokenizers
+
+    description = orjson.loads(backend.to_str())
+    special = {token["content"] for token in description["added_tokens"] if token["special"]}
+    description["added_tokens"] = []
+    if description["model"]["type"] == "Unigram":
+        # Such a model holds its special tokens as pieces like any other. Text has no blank when
+        # it gets to the model, so a piece with a blank is never found.
+        for entry in description["model"]["vocab"]:
+            if entry[0] in special:
+                entry[0] = " " + entry[0]
+    if word_start is not None:
+        for part in ("normalizer", "pre_tokenizer"):
+            description[part] = _with_word_start(description[part], word_start)
+    return tokenizers.Tokenizer.from_str(orjson.dumps(description).decode())
+
+
+def _with_word_start(part: Any, word_start: bool) -> Any:
+    """A normalizer or pre-tokenizer (as JSON) that does or does not mark the first word."""
+    if not isinstance(part, dict):
+        return part
+    part = dict(part)
+    if part.get("type") == "Metaspace":
+        part["prepend_scheme"] = "always" if word_start else "never"
+    elif part.get("type") == "ByteLevel" and "add_prefix_space" in part:
+        part["add_prefix_space"] = word_start
+    elif part.get("type") == "Prepend" and not word_start:
+        return {"type": "Sequence", "normalizers": []}
+    for key in ("normalizers", "pretokenizers"):
+        if key in part:
+            part[key] = [_with_word_start(item, word_start) for item in part[key]]
+    return part
