@@ -1,0 +1,63 @@
+"""From dumps to text with links, and redirects."""
+
+
+rule extract:
+    input:
+        dump=f"{R}/dumps/{{lang}}.json",
+    output:
+        pages=f"{R}/pages/{{lang}}/{{part}}.parquet",
+        redirects=f"{R}/redirects/{{lang}}/{{part}}.parquet",
+        report=f"{R}/reports/extract/{{lang}}/{{part}}.json",
+    log:
+        f"{R}/logs/extract/{{lang}}-{{part}}.log",
+    benchmark:
+        f"{R}/benchmarks/extract/{{lang}}-{{part}}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        version=STAGE_VERSIONS["extract"],
+        parts=lambda wildcards: CONFIG["languages"][wildcards.lang]["parts"],
+        settings=lambda wildcards: settings(
+            language=wildcards.lang,
+            wiki=CONFIG["languages"][wildcards.lang]["wiki"],
+            corpus=CONFIG["corpus"],
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/extract.py --settings {params.settings:q} --dump {input.dump:q} "
+        "--part {wildcards.part} --parts {params.parts} --pages {output.pages:q} "
+        "--redirects {output.redirects:q} --report {output.report:q} --log {log:q}"
+
+
+rule resolve_redirects:
+    input:
+        lambda wildcards: [
+            f"{R}/redirects/{wildcards.lang}/{part}.parquet" for part in parts(wildcards.lang)
+        ],
+    output:
+        redirects=f"{R}/redirects/{{lang}}.parquet",
+        report=f"{R}/reports/redirects/{{lang}}.json",
+    log:
+        f"{R}/logs/resolve_redirects/{{lang}}.log",
+    benchmark:
+        f"{R}/benchmarks/resolve_redirects/{{lang}}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+    params:
+        version=STAGE_VERSIONS["resolve_redirects"],
+        settings=lambda wildcards: settings(
+            language=wildcards.lang, wiki=CONFIG["languages"][wildcards.lang]["wiki"]
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/resolve_redirects.py --settings {params.settings:q} "
+        "--redirects {input:q} --output {output.redirects:q} --report {output.report:q} --log {log:q}"
+
+
+rule corpus:
+    input:
+        [pages_of(lang) for lang in LANGUAGES],
+        expand(f"{R}/redirects/{{lang}}.parquet", lang=LANGUAGES),

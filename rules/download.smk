@@ -1,0 +1,100 @@
+"""Fetch dumps and data sets, from the servers or a mirror; make the miniature world."""
+
+
+rule make_miniature:
+    output:
+        f"{R}/mirror/SHA256SUMS",
+        f"{R}/gold/SHA256SUMS",
+    log:
+        f"{R}/logs/make_miniature.log",
+    benchmark:
+        f"{R}/benchmarks/make_miniature.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["make_miniature"],
+        mirror=f"{R}/mirror",
+        gold=f"{R}/gold",
+        settings=settings(
+            seed=CONFIG["seed"],
+            languages=LANGUAGES,
+            dump_date=CONFIG["dump_date"],
+            wikidata_date=CONFIG["wikidata_date"],
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/make_miniature.py --settings {params.settings:q} "
+        "--output {params.mirror:q} --gold {params.gold:q} --log {log:q}"
+
+
+rule download_dump:
+    input:
+        MIRROR_READY,
+    output:
+        f"{R}/dumps/{{lang}}.json",
+    log:
+        f"{R}/logs/download_dump/{{lang}}.log",
+    benchmark:
+        f"{R}/benchmarks/download_dump/{{lang}}.tsv"
+    conda:
+        ENVIRONMENT
+    retries: 2
+    resources:
+        downloads=1,
+    params:
+        version=STAGE_VERSIONS["download_dump"],
+        settings=lambda wildcards: settings(
+            language=wildcards.lang,
+            wiki=CONFIG["languages"][wildcards.lang]["wiki"],
+            date=CONFIG["dump_date"],
+            urls=[
+                url.format(wiki=CONFIG["languages"][wildcards.lang]["wiki"], date=CONFIG["dump_date"])
+                for url in CONFIG["sources"]["wikipedia"]["urls"]
+            ],
+            mirror=MIRROR,
+            contact=CONFIG["contact"],
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/download_dump.py --settings {params.settings:q} "
+        "--downloads {DOWNLOADS:q} --output {output:q} --log {log:q}"
+
+
+rule download_source:
+    input:
+        MIRROR_READY,
+    output:
+        f"{R}/sources/{{source}}.json",
+    log:
+        f"{R}/logs/download_source/{{source}}.log",
+    benchmark:
+        f"{R}/benchmarks/download_source/{{source}}.tsv"
+    conda:
+        ENVIRONMENT
+    retries: 2
+    resources:
+        downloads=1,
+    params:
+        version=STAGE_VERSIONS["download_source"],
+        settings=lambda wildcards: settings(**download_settings(wildcards.source)),
+    shell:
+        "{PYTHON} workflow_scripts/download_source.py --settings {params.settings:q} "
+        "--downloads {DOWNLOADS:q} --output {output:q} --log {log:q}"
+
+
+def download_settings(name):
+    source = CONFIG["sources"][name]
+    shared = dict(
+        name=name,
+        version=source["version"].format(
+            date=CONFIG["dump_date"], wikidata_date=CONFIG["wikidata_date"]
+        ),
+        licence=source["licence"],
+    )
+    if source.get("local"):
+        return dict(shared, local=source["local"], files=[{"name": file} for file in source["files"]])
+    return dict(
+        shared,
+        files=settings_of.source_files(CONFIG, name),
+        unpack=source.get("unpack", False),
+        mirror=MIRROR,
+        contact=CONFIG["contact"],
+    )

@@ -1,0 +1,228 @@
+"""Tokenizers, training sequences, models: initialised, imported, or pretrained in stages."""
+
+
+rule build_tokenizer:
+    input:
+        lambda wildcards: source_manifest(CONFIG["tokenizers"][wildcards.tokenizer]["source"]),
+    output:
+        directory(f"{R}/tokenizers/{{tokenizer}}"),
+    log:
+        f"{R}/logs/build_tokenizer/{{tokenizer}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["build_tokenizer"],
+        settings=lambda wildcards: settings(kind=CONFIG["tokenizers"][wildcards.tokenizer]["kind"]),
+    shell:
+        "{PYTHON} workflow_scripts/build_tokenizer.py --settings {params.settings:q} "
+        "--source {input:q} --output {output:q} --log {log:q}"
+
+
+SEQUENCE_TOKENIZER = f"{R}/tokenizers/{CONFIG['pretraining']['tokenizer']}"
+
+
+rule build_sequences:
+    input:
+        pages=f"{R}/pages/{{lang}}/{{part}}.parquet",
+        redirects=f"{R}/redirects/{{lang}}.parquet",
+        sitelinks=f"{R}/sitelinks/{{lang}}.parquet",
+        vocabulary=rules.build_vocabulary.output.vocabulary,
+        tokenizer=SEQUENCE_TOKENIZER,
+    output:
+        sequences=f"{R}/sequences/{{lang}}/{{part}}.parquet",
+        report=f"{R}/reports/sequences/{{lang}}/{{part}}.json",
+    log:
+        f"{R}/logs/build_sequences/{{lang}}-{{part}}.log",
+    benchmark:
+        f"{R}/benchmarks/build_sequences/{{lang}}-{{part}}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        version=STAGE_VERSIONS["build_sequences"],
+        settings=lambda wildcards: settings(
+            language=wildcards.lang, seed=CONFIG["seed"], sequences=CONFIG["sequences"]
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/build_sequences.py --settings {params.settings:q} "
+        "--pages {input.pages:q} --redirects {input.redirects:q} --sitelinks {input.sitelinks:q} "
+        "--vocabulary {input.vocabulary:q} --tokenizer {input.tokenizer:q} "
+        "--output {output.sequences:q} --report {output.report:q} --log {log:q}"
+
+
+rule write_manifest:
+    input:
+        shards=paths_in(per_part(f"{R}/sequences/{{lang}}/{{part}}.parquet")),
+        reports=paths_in(per_part(f"{R}/reports/sequences/{{lang}}/{{part}}.json")),
+        vocabulary=rules.build_vocabulary.output.vocabulary,
+        tokenizer=SEQUENCE_TOKENIZER,
+    output:
+        f"{R}/sequences/manifest.json",
+    log:
+        f"{R}/logs/write_manifest.log",
+    benchmark:
+        f"{R}/benchmarks/write_manifest.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["write_manifest"],
+        shards=per_part(f"{R}/sequences/{{lang}}/{{part}}.parquet"),
+        reports=per_part(f"{R}/reports/sequences/{{lang}}/{{part}}.json"),
+        settings=settings(alpha=CONFIG["pretraining"]["alpha"]),
+    shell:
+        "{PYTHON} workflow_scripts/write_manifest.py --settings {params.settings:q} "
+        "--shards {params.shards:q} --reports {params.reports:q} --vocabulary {input.vocabulary:q} "
+        "--tokenizer {input.tokenizer:q} --output {output:q} --log {log:q}"
+
+
+rule sequences:
+    input:
+        rules.write_manifest.output,
+
+
+def tokenizer_of(wildcards):
+    return f"{R}/tokenizers/{CONFIG['models'][wildcards.model]['tokenizer']}"
+
+
+rule initialize_model:
+    input:
+        tokenizer=tokenizer_of,
+    output:
+        directory(f"{R}/pretrained/{{model}}"),
+    wildcard_constraints:
+        model=one_of(INITIALIZED),
+    log:
+        f"{R}/logs/initialize_model/{{model}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["initialize_model"],
+        settings=lambda wildcards: settings(
+            architecture=CONFIG["models"][wildcards.model]["architecture"], seed=CONFIG["seed"]
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/initialize_model.py --settings {params.settings:q} "
+        "--tokenizer {input.tokenizer:q} --output {output:q} --log {log:q}"
+
+
+rule import_model:
+    input:
+        source=lambda wildcards: source_manifest(CONFIG["models"][wildcards.model]["source"]),
+        tokenizer=tokenizer_of,
+    output:
+        directory(f"{R}/pretrained/{{model}}"),
+    wildcard_constraints:
+        model=one_of(IMPORTED),
+    log:
+        f"{R}/logs/import_model/{{model}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+    params:
+        version=STAGE_VERSIONS["import_model"],
+        settings=lambda wildcards: settings(name=wildcards.model),
+    shell:
+        "{PYTHON} workflow_scripts/import_model.py --settings {params.settings:q} "
+        "--source {input.source:q} --tokenizer {input.tokenizer:q} --output {output:q} --log {log:q}"
+
+
+def stages_of(model):
+    return list(CONFIG["models"][model]["stages"])
+
+
+def previous_stage(wildcards):
+    """The folder of the stage before this one, or nothing for the first."""
+    stages = stages_of(wildcards.model)
+    if wildcards.stage not in stages:
+        raise ValueError(
+            f"Model {wildcards.model} has no stage {wildcards.stage}; it has {', '.join(stages)}."
+        )
+    index = stages.index(wildcards.stage)
+    return [f"{R}/pretraining/{wildcards.model}/{stages[index - 1]}"] if index else []
+
+
+def stage_settings(wildcards):
+    model = CONFIG["models"][wildcards.model]
+    shared = {key: value for key, value in CONFIG["pretraining"].items() if key != "stages"}
+    for key in ("nodes", "processes_per_node", "threads", "alpha", "tokenizer"):
+        del shared[key]
+    return settings(
+        model=wildcards.model,
+        objective=model["objective"],
+        stage=wildcards.stage,
+        seed=CONFIG["seed"],
+        **shared,
+        **CONFIG["pretraining"]["stages"][wildcards.stage] | model["stages"][wildcards.stage],
+    )
+
+
+rule pretrain:
+    input:
+        manifest=rules.write_manifest.output,
+        vocabulary=rules.build_vocabulary.output.vocabulary,
+        base=lambda wildcards: f"{R}/pretrained/{CONFIG['models'][wildcards.model]['base']}",
+        previous=previous_stage,
+    output:
+        directory(f"{R}/pretraining/{{model}}/{{stage}}"),
+    wildcard_constraints:
+        model=one_of(TRAINED),
+    log:
+        f"{R}/logs/pretrain/{{model}}-{{stage}}.log",
+    benchmark:
+        f"{R}/benchmarks/pretrain/{{model}}-{{stage}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: CONFIG["pretraining"]["threads"]
+    resources:
+        mem_mb=lambda wildcards, attempt: 32000 * attempt,
+        runtime=lambda wildcards, attempt: 20000,
+    params:
+        version=STAGE_VERSIONS["pretrain"],
+        nodes=CONFIG["pretraining"]["nodes"],
+        processes=CONFIG["pretraining"]["processes_per_node"],
+        previous=lambda wildcards, input: ["--previous", *input.previous] if input.previous else [],
+        work=f"{R}/work/pretraining/{{model}}/{{stage}}",
+        settings=stage_settings,
+    shell:
+        "PYTHON={PYTHON:q} workflow_scripts/launch.sh {params.nodes} {params.processes} {threads} "
+        "{PYTHON} workflow_scripts/pretrain.py --settings {params.settings:q} "
+        "--manifest {input.manifest:q} --vocabulary {input.vocabulary:q} --base {input.base:q} "
+        "{params.previous:q} --work {params.work:q} --output {output:q} --log {log:q}"
+
+
+rule export_model:
+    input:
+        weights=lambda wildcards: (
+            f"{R}/pretraining/{wildcards.model}/{stages_of(wildcards.model)[-1]}"
+        ),
+        base=lambda wildcards: f"{R}/pretrained/{CONFIG['models'][wildcards.model]['base']}",
+        vocabulary=rules.build_vocabulary.output.vocabulary,
+        entity_vocab=rules.build_vocabulary.output.json,
+    output:
+        directory(f"{R}/pretrained/{{model}}"),
+    wildcard_constraints:
+        model=one_of(TRAINED),
+    log:
+        f"{R}/logs/export_model/{{model}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+    params:
+        version=STAGE_VERSIONS["export_model"],
+        settings=lambda wildcards: settings(
+            model=wildcards.model,
+            objective=CONFIG["models"][wildcards.model]["objective"],
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/export_model.py --settings {params.settings:q} "
+        "--weights {input.weights:q} --base {input.base:q} --vocabulary {input.vocabulary:q} "
+        "--entity-vocab {input.entity_vocab:q} --output {output:q} --log {log:q}"
+
+
+rule pretrained:
+    input:
+        expand(f"{R}/pretrained/{{model}}", model=MODELS),
