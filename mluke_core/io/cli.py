@@ -49,6 +49,19 @@ def parse_settings(text: str) -> dict[str, Any]:
     return settings
 
 
+def required_settings(settings: dict[str, Any], *names: str) -> list[Any]:
+    """The values of these keys of ``--settings``, in order; :class:`MlukeError` names what lacks.
+
+    >>> required_settings({"language": "en", "seed": 1}, "seed", "language")
+    [1, 'en']
+    """
+    missing = [name for name in names if name not in settings]
+    if missing:
+        known = ", ".join(settings) or "nothing"
+        raise MlukeError(f"--settings has {known}, but this step also needs {', '.join(missing)}.")
+    return [settings[name] for name in names]
+
+
 def named_path(text: str) -> tuple[str, Path]:
     """Parse ``name=path`` (an argument that may be given once per language, say)."""
     name, separator, path = text.partition("=")
