@@ -1,9 +1,9 @@
 """mLUKE from Wikipedia dumps to every table of the paper.
 
-    snakemake --cores 2                                             the default scale, mini
-    snakemake --cores 2 table3                                      one table and what it needs
-    snakemake --cores 2 --config scale=sample mirror=../shared/mirror
-    snakemake -n --config scale=paper                               the job list of the whole paper
+snakemake --cores 2                                             the default scale, mini
+snakemake --cores 2 table3                                      one table and what it needs
+snakemake --cores 2 --config scale=sample mirror=../shared/mirror
+snakemake -n --config scale=paper                               the job list of the whole paper
 """
 
 from snakemake.utils import min_version

@@ -8,7 +8,6 @@ from mluke_core.config import MINIATURE
 from mluke_core.errors import ConfigError
 from mluke_core.versions import STAGE_VERSIONS
 
-
 # No `configfile:`: Snakemake's own `config` then holds exactly what the user gave on top, and that
 # wins over the scale's overlay.
 try:
@@ -27,6 +26,13 @@ TASKS = CONFIG["tasks"]
 TASK_OF = settings_of.tests(CONFIG)
 PROBES = CONFIG["probes"]
 RUNS = {task: settings_of.runs(CONFIG, task) for task in TASKS}
+
+# Tasks whose training data is there; the others need a licensed source the user does not have.
+ACTIVE_TASKS = [
+    name
+    for name, task in TASKS.items()
+    if all(settings_of.is_available(CONFIG, task[split]["source"]) for split in ("train", "dev"))
+]
 
 # A mirror may hold other bytes under the same address, so what came from one stays with its scale.
 DOWNLOADS = f"{R}/downloads" if CONFIG["mirror"] else f"{CONFIG['results']}/downloads"

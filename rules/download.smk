@@ -35,9 +35,9 @@ rule download_dump:
         f"{R}/logs/download_dump/{{lang}}.log",
     benchmark:
         f"{R}/benchmarks/download_dump/{{lang}}.tsv"
+    retries: 2
     conda:
         ENVIRONMENT
-    retries: 2
     resources:
         downloads=1,
     params:
@@ -47,7 +47,9 @@ rule download_dump:
             wiki=CONFIG["languages"][wildcards.lang]["wiki"],
             date=CONFIG["dump_date"],
             urls=[
-                url.format(wiki=CONFIG["languages"][wildcards.lang]["wiki"], date=CONFIG["dump_date"])
+                url.format(
+                    wiki=CONFIG["languages"][wildcards.lang]["wiki"], date=CONFIG["dump_date"]
+                )
                 for url in CONFIG["sources"]["wikipedia"]["urls"]
             ],
             mirror=MIRROR,
@@ -67,9 +69,9 @@ rule download_source:
         f"{R}/logs/download_source/{{source}}.log",
     benchmark:
         f"{R}/benchmarks/download_source/{{source}}.tsv"
+    retries: 2
     conda:
         ENVIRONMENT
-    retries: 2
     resources:
         downloads=1,
     params:
@@ -90,7 +92,9 @@ def download_settings(name):
         licence=source["licence"],
     )
     if source.get("local"):
-        return dict(shared, local=source["local"], files=[{"name": file} for file in source["files"]])
+        return dict(
+            shared, local=source["local"], files=[{"name": file} for file in source["files"]]
+        )
     return dict(
         shared,
         files=settings_of.source_files(CONFIG, name),

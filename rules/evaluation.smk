@@ -1,6 +1,5 @@
 """Score predictions, and probe what the models know without fine-tuning."""
 
-
 # G-XLT's average over all 49 pairs needs the 7 of MLQA, where question and context share a language.
 DIAGONAL_OF = {"gxlt": "mlqa"}
 
@@ -49,7 +48,9 @@ def probe_settings(system, probe, **more):
         system=system,
         inputs=CONFIG["systems"][system]["inputs"],
         seed=CONFIG["seed"],
-        probe={key: value for key, value in PROBES[probe].items() if key not in ("sources", "source")},
+        probe={
+            key: value for key, value in PROBES[probe].items() if key not in ("sources", "source")
+        },
         **more,
     )
 
@@ -178,17 +179,35 @@ def tests_of(table):
             return []
 
 
+def is_active(test):
+    return test in PROBES or TASK_OF[test] in ACTIVE_TASKS
+
+
 def table_scores(table):
     return [
         f"{R}/scores/{system}/{test}.json"
         for system in table_systems(table)
         for test in tests_of(table)
+        if is_active(test)
     ]
+
+
+def missing_tests(table):
+    """Tests of a table that cannot be run here -> the reason, for a note under the table."""
+    return {
+        test: settings_of.unavailable_reason(CONFIG, TASKS[TASK_OF[test]]["train"]["source"])
+        for test in tests_of(table)
+        if not is_active(test)
+    }
 
 
 def selections():
     """Every selection of the run: what Appendix B lists."""
-    return [f"{R}/finetuned/{system}/{task}/selection.json" for system in SYSTEMS for task in TASKS]
+    return [
+        f"{R}/finetuned/{system}/{task}/selection.json"
+        for system in SYSTEMS
+        for task in ACTIVE_TASKS
+    ]
 
 
 rule scores:

@@ -30,7 +30,9 @@ def mention_arguments(system, task, languages):
     inputs = mention_inputs(system, task, languages)
     if not inputs:
         return []
-    tables = per_language(f"{R}/mentions/{{lang}}.parquet", [l for l in languages if l in LANGUAGES])
+    tables = per_language(
+        f"{R}/mentions/{{lang}}.parquet", [l for l in languages if l in LANGUAGES]
+    )
     return ["--article-mentions", inputs["article_mentions"], "--mentions", *tables]
 
 

@@ -91,10 +91,10 @@ rule initialize_model:
         tokenizer=tokenizer_of,
     output:
         directory(f"{R}/pretrained/{{model}}"),
-    wildcard_constraints:
-        model=one_of(INITIALIZED),
     log:
         f"{R}/logs/initialize_model/{{model}}.log",
+    wildcard_constraints:
+        model=one_of(INITIALIZED),
     conda:
         ENVIRONMENT
     params:
@@ -113,10 +113,10 @@ rule import_model:
         tokenizer=tokenizer_of,
     output:
         directory(f"{R}/pretrained/{{model}}"),
-    wildcard_constraints:
-        model=one_of(IMPORTED),
     log:
         f"{R}/logs/import_model/{{model}}.log",
+    wildcard_constraints:
+        model=one_of(IMPORTED),
     conda:
         ENVIRONMENT
     resources:
@@ -167,12 +167,12 @@ rule pretrain:
         previous=previous_stage,
     output:
         directory(f"{R}/pretraining/{{model}}/{{stage}}"),
-    wildcard_constraints:
-        model=one_of(TRAINED),
     log:
         f"{R}/logs/pretrain/{{model}}-{{stage}}.log",
     benchmark:
         f"{R}/benchmarks/pretrain/{{model}}-{{stage}}.tsv"
+    wildcard_constraints:
+        model=one_of(TRAINED),
     conda:
         ENVIRONMENT
     threads: CONFIG["pretraining"]["threads"]
@@ -203,10 +203,10 @@ rule export_model:
         entity_vocab=rules.build_vocabulary.output.json,
     output:
         directory(f"{R}/pretrained/{{model}}"),
-    wildcard_constraints:
-        model=one_of(TRAINED),
     log:
         f"{R}/logs/export_model/{{model}}.log",
+    wildcard_constraints:
+        model=one_of(TRAINED),
     conda:
         ENVIRONMENT
     resources:

@@ -40,7 +40,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
@@ -76,7 +76,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def digest_of(value: Any) -> str:
-    """Short, stable digest of a JSON-like value (16 hexadecimal digits), independent of key order."""
+    """Stable digest of a JSON-like value: 16 hexadecimal digits, whatever the order of keys."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 

@@ -69,6 +69,7 @@ class ParquetSink:
         return self
 
     def append(self, row: Sequence[Any]) -> None:
+        """Add one row, its values in the order of the schema."""
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
         self.rows += 1
@@ -99,13 +100,10 @@ class ParquetSink:
 
 def write_table(path: str | Path, table: pa.Table, metadata: dict[str, Any]) -> None:
     """Write an Arrow table atomically with the project's metadata and compression."""
+    schema = with_metadata(table.schema, metadata)
     with atomic_path(path) as temporary:
         pq.write_table(
-            table.cast(table.schema).replace_schema_metadata(
-                with_metadata(table.schema, metadata).metadata
-            ),
-            temporary,
-            compression=COMPRESSION,
+            table.replace_schema_metadata(schema.metadata), temporary, compression=COMPRESSION
         )
 
 

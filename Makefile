@@ -1,0 +1,75 @@
+# `make` sets up the environment and builds every table at scale mini; `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+CORES ?= 2
+SCALE ?= mini
+CONFIG ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) $(CONFIG)
+
+.PHONY: all setup tables report test test-quick lint format bench clean-work clean constraints rulegraph help
+
+all: tables report  ## Set up, then build every table and the report at scale mini
+	@echo
+	@echo "Tables:  results/$(SCALE)/tables/  (csv, md, tex, html)"
+	@echo "Report:  results/$(SCALE)/report.html"
+
+setup: $(STAMP)  ## Make the virtual environment .venv with pinned packages
+
+$(STAMP): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+tables: $(STAMP)  ## Build every table of SCALE (default mini); CONFIG adds settings, e.g. CONFIG=mirror=DIR
+	$(SNAKEMAKE)
+
+report: $(STAMP)  ## Write results/<scale>/report.html, which opens offline
+	@$(BIN)/python workflow_scripts/report_page.py --scale $(SCALE) --cores $(CORES) $(if $(CONFIG),--config $(CONFIG))
+
+test: $(STAMP)  ## Run all tests, the whole DAG at scale mini among them
+	$(BIN)/python -m pytest
+
+test-quick: $(STAMP)  ## Run the tests that do not run the workflow
+	$(BIN)/python -m pytest -m "not workflow"
+
+lint: $(STAMP)  ## Check style, types and rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: $(STAMP)  ## Format Python and rules
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+bench: $(STAMP)  ## Run every benchmark in benchmarks/
+	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file; done
+
+rulegraph: $(STAMP)  ## Draw docs/rulegraph.svg (needs graphviz)
+	$(BIN)/snakemake --quiet all --rulegraph | dot -Tsvg > docs/rulegraph.svg
+
+constraints: $(STAMP)  ## Pin the versions that are installed now
+	{ echo "# Versions everything was tested with. Written by \`make constraints\`; edit requirements*.txt instead."; \
+	  $(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean-work:  ## Remove training checkpoints and other working files (everything can be resumed or remade)
+	rm -rf results/*/work
+
+clean:  ## Remove the results of SCALE
+	rm -rf results/$(SCALE)
+
+help:  ## List these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 16
