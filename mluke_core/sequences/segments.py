@@ -125,7 +125,7 @@ class WordPieceSegmenter:
         model: Any = backend.model
         self._prefix: str = model.continuing_subword_prefix
         self._longest: int = model.max_input_chars_per_word
-        self._unk_id: int = backend.token_to_id(model.unk_token)
+        self._unk_id: int = model.token_to_id(model.unk_token)
 
     def encode(self, segment: str, before: str) -> list[int]:
         """Ids of ``segment``, which follows the character ``before``."""
