@@ -1,0 +1,156 @@
+"""The encoder: word and entity embeddings and transformer layers over packed sequences.
+
+Post-norm layers as in BERT and RoBERTa; entities are further rows of the same sequence, with an
+embedding table of their own, projected to the hidden size, and the mean of the position
+embeddings of their mention (mLUKE, section 2; the paper says sum, every released checkpoint
+expects the mean). There is no entity-aware attention.
+
+Shapes: T words, E entities, L = T + E rows, M (entity, position) pairs, H hidden size, N rows of
+a table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mluke_core.errors import DataError
+from mluke_core.modeling.attention import SelfAttention
+from mluke_core.modeling.config import ModelConfig
+from mluke_core.modeling.inputs import PackedBatch
+
+
+class EncoderOutput(NamedTuple):
+    """Final hidden states, in the order of the batch's words and entities."""
+
+    words_TH: torch.Tensor
+    entities_EH: torch.Tensor
+
+
+class WordEmbeddings(nn.Module):
+    """Sum of word, position and type embeddings, normalised."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.word = nn.Embedding(config.vocabulary_size, config.hidden_size)
+        self.position = nn.Embedding(config.position_count, config.hidden_size)
+        self.token_type = nn.Embedding(config.type_count, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.position_offset = config.position_offset
+
+    def forward(self, ids_T: torch.Tensor, positions_T: torch.Tensor) -> torch.Tensor:
+        """Embed words at positions that count from 0. Returns T x H."""
+        position_TH = self.position(positions_T + self.position_offset)
+        return self.norm(self.word(ids_T) + position_TH + self.token_type.weight[0])
+
+
+class EntityEmbeddings(nn.Module):
+    """Sum of projected entity, mean position and type embeddings, normalised."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.entity = nn.Embedding(config.entity_count, config.entity_embedding_size)
+        self.projection = (
+            nn.Linear(config.entity_embedding_size, config.hidden_size, bias=False)
+            if config.entity_embedding_size != config.hidden_size
+            else None
+        )
+        self.position = nn.Embedding(config.position_count, config.hidden_size)
+        self.token_type = nn.Embedding(config.type_count, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+
+    def forward(
+        self, ids_E: torch.Tensor, positions_M: torch.Tensor, starts_E: torch.Tensor
+    ) -> torch.Tensor:
+        """Embed entities; those of an empty mention get no position. Returns E x H."""
+        entity_EH = self.entity(ids_E)
+        if self.projection is not None:
+            entity_EH = self.projection(entity_EH)
+        position_EH = F.embedding_bag(positions_M, self.position.weight, starts_E, mode="mean")
+        return self.norm(entity_EH + position_EH + self.token_type.weight[0])
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward network, each added to its input and normalised."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention = SelfAttention(config.hidden_size, config.heads, config.attention_dropout)
+        self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.expand = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.contract = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(self, hidden_LH: torch.Tensor, blocks: tuple[tuple[int, int], ...]) -> torch.Tensor:
+        """One layer over packed sequences. Returns L x H."""
+        mixed_LH = self.dropout(self.attention(hidden_LH, blocks))
+        hidden_LH = self.attention_norm(mixed_LH + hidden_LH)
+        changed_LH = self.dropout(self.contract(F.gelu(self.expand(hidden_LH))))
+        return self.norm(changed_LH + hidden_LH)
+
+
+class MlukeEncoder(nn.Module):
+    """XLM-R, RoBERTa or BERT, with entity embeddings when the configuration has them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.words = WordEmbeddings(config)
+        self.entities = EntityEmbeddings(config) if config.has_entities else None
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(self, batch: PackedBatch) -> EncoderOutput:
+        """Encode a batch; see :meth:`encode` for the errors."""
+        hidden_LH = self.encode(batch)
+        return EncoderOutput(hidden_LH[batch.word_rows_T], hidden_LH[batch.entity_rows_E])
+
+    def encode(self, batch: PackedBatch) -> torch.Tensor:
+        """Final hidden states in the batch's inner order, L x H: pick rows from it by
+        ``batch.word_rows_T`` and ``batch.entity_rows_E``.
+
+        Raises:
+            DataError: when a sequence is longer than the position table, or a word-only model is
+                given entities.
+        """
+        if batch.maximum_length > self.config.maximum_length:
+            raise DataError(
+                f"a sequence of {batch.maximum_length} tokens is longer than the"
+                f" {self.config.maximum_length} positions of the model. Cut the input into windows."
+            )
+        rows_LH = self.dropout(self.words(batch.word_ids_T, batch.word_positions_T))
+        if len(batch.entity_ids_E):
+            if self.entities is None:
+                raise DataError(
+                    f"this {self.config.family} model has no entity embeddings but was given"
+                    f" {len(batch.entity_ids_E)} entities. Leave out entity_ids, or use a LUKE"
+                    " model."
+                )
+            entities_EH = self.entities(
+                batch.entity_ids_E, batch.mention_positions_M, batch.mention_starts_E
+            )
+            rows_LH = torch.cat([rows_LH, self.dropout(entities_EH)])
+        hidden_LH = rows_LH[batch.layout_L]
+        for layer in self.layers:
+            hidden_LH = layer(hidden_LH, batch.blocks)
+        return hidden_LH
+
+    @torch.no_grad()
+    def add_words(self, initial_NH: torch.Tensor) -> list[int]:
+        """Append rows to the word embedding table, for marker tokens say. Returns their ids.
+
+        Call it before an optimizer is made: the table becomes a new parameter.
+        """
+        table_VH = self.words.word.weight
+        first = len(table_VH)
+        initial_NH = initial_NH.to(table_VH)
+        self.words.word = nn.Embedding.from_pretrained(
+            torch.cat([table_VH, initial_NH]), freeze=not table_VH.requires_grad
+        )
+        self.config = dataclasses.replace(self.config, vocabulary_size=first + len(initial_NH))
+        return list(range(first, first + len(initial_NH)))
