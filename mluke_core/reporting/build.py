@@ -1,0 +1,92 @@
+"""Build any table of the configuration from the files of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mluke_core.errors import ConfigError, DataError
+from mluke_core.reporting.corpus_table import corpus_table, read_corpus
+from mluke_core.reporting.gxlt import gxlt_table
+from mluke_core.reporting.hyperparameter_table import hyperparameter_table
+from mluke_core.reporting.language_bias import language_bias_table
+from mluke_core.reporting.published import Published
+from mluke_core.reporting.score_tables import score_table
+from mluke_core.reporting.scores import ScoreBook, Selection
+from mluke_core.reporting.tables import Table
+
+KINDS = ["scores", "language_bias", "gxlt", "corpus", "hyperparameters"]
+REQUIRED_SETTINGS = ["scale", "name", "table"]
+
+
+def build_table(
+    settings: Mapping[str, Any],
+    scores: Sequence[Path] = (),
+    selections: Sequence[Path] = (),
+    corpus: Path | None = None,
+) -> Table:
+    """Lay out one table.
+
+    Args:
+        settings: ``scale``, ``name`` and ``table`` (its entry); for all kinds but ``corpus`` also
+            ``systems`` (name → entry); for kinds with languages ``columns`` (test → columns);
+            optionally ``order``, the systems from top to bottom.
+        scores: score files, for the kinds ``scores``, ``language_bias`` and ``gxlt``.
+        selections: for the kind ``hyperparameters``.
+        corpus: ``reports/corpus.json``, for the kind ``corpus``.
+
+    Raises:
+        ConfigError: settings are missing, or the kind is unknown.
+        DataError: a file is damaged or was not given.
+    """
+    missing = [key for key in REQUIRED_SETTINGS if key not in settings]
+    if missing:
+        raise ConfigError(f"the settings of the step `table` lack {', '.join(missing)}.")
+    name, scale, entry = settings["name"], settings["scale"], settings["table"]
+    systems = ordered_systems(settings)
+    columns = settings.get("columns", {})
+    match entry["kind"]:
+        case "scores":
+            book = ScoreBook.load(_given(scores, name, "--scores"))
+            return score_table(name, scale, entry, systems, columns, book, Published.load())
+        case "gxlt":
+            book = ScoreBook.load(_given(scores, name, "--scores"))
+            return gxlt_table(name, scale, entry, systems, columns, book, Published.load())
+        case "language_bias":
+            book = ScoreBook.load(_given(scores, name, "--scores"))
+            return language_bias_table(name, scale, entry, systems, book, Published.load())
+        case "hyperparameters":
+            loaded = [Selection.load(path) for path in _given(selections, name, "--selections")]
+            return hyperparameter_table(name, scale, entry, systems, loaded)
+        case "corpus":
+            if corpus is None:
+                raise DataError(f"{name} is a table of corpus statistics: give --corpus.")
+            return corpus_table(name, scale, entry, read_corpus(corpus))
+        case kind:
+            raise ConfigError(
+                f"tables.{name}.kind: there is no kind '{kind}'; write one of {', '.join(KINDS)}."
+            )
+
+
+def ordered_systems(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The systems in the order of the rows.
+
+    Raises:
+        ConfigError: ``order`` names a system that has no entry.
+    """
+    systems = settings.get("systems", {})
+    order = settings.get("order", list(systems))
+    unknown = [system for system in order if system not in systems]
+    if unknown:
+        raise ConfigError(
+            f"the settings of the step `table` order the system '{unknown[0]}', which has no "
+            f"entry; there are {', '.join(systems)}."
+        )
+    return {system: systems[system] for system in order}
+
+
+def _given(paths: Sequence[Path], name: str, option: str) -> Sequence[Path]:
+    if not paths:
+        raise DataError(f"{name} needs the files of {option}, and none was given.")
+    return paths

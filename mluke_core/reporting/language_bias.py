@@ -1,0 +1,118 @@
+"""Table 6: the wrong answer that a system gives most often to one cloze template.
+
+The mLAMA scores hold, under ``details["language_bias"][variant][language]``, the most frequent
+wrong prediction (``entity``, its title in English where there is a sitelink), how often it was
+given (``top1_false``) and how many predictions were wrong (``total_false``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mluke_core.errors import DataError
+from mluke_core.reporting.published import Published
+from mluke_core.reporting.score_tables import file_notes, published_row, row_label
+from mluke_core.reporting.scores import ScoreBook, Scores
+from mluke_core.reporting.tables import Cell, Column, Panel, Row, Table
+
+TEST = "mlama"
+DETAILS = "language_bias"
+FIELDS = {
+    "entity": "prediction",
+    "ratio_percent": "share %",
+    "top1_false": "times",
+    "total_false": "of wrong",
+}
+"""Column of the csv file (and of the published numbers) → heading."""
+
+
+def language_bias_table(
+    name: str,
+    scale: str,
+    entry: Mapping[str, Any],
+    systems: Mapping[str, Mapping[str, Any]],
+    book: ScoreBook,
+    published: Published,
+) -> Table:
+    """Lay out Table 6: a group of four columns per language.
+
+    Raises:
+        DataError: a score file has another layout than the one above.
+    """
+    languages = entry["languages"]
+    columns = [
+        Column(heading, group=language, decimals=0)
+        for language in languages
+        for heading in FIELDS.values()
+    ]
+    rows = []
+    for system, system_entry in systems.items():
+        scores = book.get(system, TEST)
+        for variant in book.variants(system, [TEST]):
+            printed_row = published_row(system_entry, variant)
+            cells = [
+                cell
+                for language in languages
+                for cell in _cells(
+                    scores, variant, language, entry["published"], printed_row, published
+                )
+            ]
+            rows.append(Row(row_label(system_entry, variant), cells, system, variant))
+    notes = [
+        "share: how many of all wrong first answers are the one shown; the difference is in "
+        "percentage points.",
+        *file_notes(book, systems, [TEST]),
+    ]
+    return Table(name, entry["title"], scale, [Panel(columns, rows)], notes)
+
+
+def _cells(
+    scores: Scores | None,
+    variant: str,
+    language: str,
+    block: str,
+    row: str,
+    published: Published,
+) -> list[Cell]:
+    bias, notes = _bias(scores, variant, language)
+    cells = []
+    for field in FIELDS:
+        printed = published.get(block, row, f"{language}:{field}")
+        value = bias.get(field)
+        number = printed.number if printed else None
+        cells.append(
+            Cell(
+                language,
+                f"{language}:{field}",
+                value=value,
+                runs=1 if value is not None else 0,
+                published=(printed.text if number is None else number) if printed else None,
+                difference=value - number
+                if field == "ratio_percent"
+                and isinstance(value, (int, float))
+                and number is not None
+                else None,
+                notes=notes,
+            )
+        )
+    return cells
+
+
+def _bias(
+    scores: Scores | None, variant: str, language: str
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    if scores is None:
+        return {}, ("not scored in this run",)
+    found = scores.details.get(DETAILS, {}).get(variant, {}).get(language)
+    if found is None:
+        return {}, (scores.reason(language),)
+    missing = [field for field in ("entity", "top1_false", "total_false") if field not in found]
+    if missing:
+        raise DataError(
+            f"{scores.path}: details/{DETAILS}/{variant}/{language} lacks {', '.join(missing)}. "
+            "Delete the file so that it is made again."
+        )
+    if not found["total_false"]:
+        return {**found, "entity": None}, ("no wrong answer to count",)
+    return {**found, "ratio_percent": 100 * found["top1_false"] / found["total_false"]}, ()
