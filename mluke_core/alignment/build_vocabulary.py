@@ -1,0 +1,286 @@
+"""The entity vocabulary: the most linked Wikidata items across languages.
+
+The links of an item are summed over the languages, items linked in too few distinct languages are
+left out, and the most linked of the rest get an id each (section 3 of the paper, and its footnote
+on the vocabulary). The order is total: more links first, then the lower item.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mluke_core.alignment.database import connect, fetch_table, open_parquet
+from mluke_core.alignment.entity_vocabulary import SPECIAL_ENTITIES
+from mluke_core.errors import ConfigError, DataError
+from mluke_core.io.files import atomic_path
+from mluke_core.io.parquet import stage_metadata, write_table
+
+log = logging.getLogger("mluke")
+
+TITLE = pa.struct([("language", pa.string()), ("title", pa.string())])
+SCHEMA = pa.schema(
+    [
+        ("entity_id", pa.int32()),
+        ("qid", pa.int64()),
+        ("count", pa.int64()),
+        ("languages", pa.int16()),
+        ("titles", pa.list_(TITLE)),
+    ]
+)
+TITLES_SCHEMA = pa.schema([("title", pa.string()), ("entity_id", pa.int32())])
+_QID = re.compile(r"[Qq]?([1-9][0-9]*)")
+
+_ITEMS = """
+CREATE TABLE item AS
+SELECT qid, sum(links)::BIGINT AS count, count(DISTINCT language)::SMALLINT AS languages
+FROM entry WHERE within_limit AND qid IS NOT NULL
+GROUP BY qid
+"""
+_WANTED = """
+INSERT INTO item
+SELECT qid, 0, 0 FROM wanted
+WHERE qid NOT IN (SELECT qid FROM item) AND qid IN (SELECT qid FROM sitelink)
+"""
+# Items that the user asked for come before the cut at `size`; ids then follow links alone.
+_CHOSEN = """
+CREATE TABLE chosen AS
+SELECT qid, count, languages, row_number() OVER (ORDER BY count DESC, qid) - 1 AS place
+FROM (
+    SELECT * FROM item
+    WHERE qid NOT IN (SELECT qid FROM unwanted)
+      AND (languages >= $minimum OR qid IN (SELECT qid FROM wanted))
+    ORDER BY qid IN (SELECT qid FROM wanted) DESC, count DESC, qid
+    LIMIT $size
+)
+"""
+_VOCABULARY = """
+SELECT (place + {first})::INTEGER AS entity_id, qid, any_value(count) AS count,
+       any_value(languages) AS languages,
+       list({{'language': language, 'title': title}} ORDER BY language) AS titles
+FROM chosen JOIN sitelink USING (qid)
+GROUP BY place, qid ORDER BY place
+"""
+_COVERAGE = """
+SELECT language, count(*), coalesce(sum(links), 0)::BIGINT,
+       coalesce(sum(links) FILTER (qid IN (SELECT qid FROM chosen)), 0)::BIGINT
+FROM entry GROUP BY language
+"""
+_TITLES = """
+SELECT entry.title AS title, entity_id
+FROM (SELECT entity_id, unnest(titles) AS entry FROM read_parquet($path))
+WHERE entry.language = $language ORDER BY title
+"""
+_THRESHOLDS = "SELECT languages, count(*) FROM item WHERE languages > 0 GROUP BY languages"
+
+
+@dataclass(frozen=True)
+class VocabularySettings:
+    """What goes into the vocabulary; the section ``vocabulary`` of the configuration."""
+
+    size: int = 1_200_000
+    """Most entities, special ones not counted."""
+    minimum_languages: int = 3
+    """An item must be linked in this many distinct languages."""
+    per_language_limit: int = 1_000_000
+    """Only so many titles of each language are looked at, the most linked ones."""
+    include: Sequence[str] = field(default_factory=tuple)
+    """Wikidata items (``Q42``) that get an entry however little they are linked."""
+    exclude: Sequence[str] = field(default_factory=tuple)
+    """Wikidata items that never get one."""
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> VocabularySettings:
+        """From the step's settings; :class:`ConfigError` for a value that makes no sense."""
+        known = {name: settings[name] for name in cls.__dataclass_fields__ if name in settings}
+        result = cls(**known)
+        for name in ("size", "minimum_languages", "per_language_limit"):
+            if getattr(result, name) < 1:
+                raise ConfigError(f"vocabulary.{name} is {getattr(result, name)}; it must be >= 1.")
+        both = set(item_numbers(result.include)) & set(item_numbers(result.exclude))
+        if both:
+            names = ", ".join(f"Q{qid}" for qid in sorted(both))
+            raise ConfigError(f"vocabulary.include and vocabulary.exclude both name {names}.")
+        return result
+
+
+def item_numbers(items: Sequence[str]) -> list[int]:
+    """``["Q42"]`` to ``[42]``; :class:`ConfigError` for anything that is no item."""
+    numbers = []
+    for item in items:
+        match = _QID.fullmatch(str(item).strip())
+        if match is None:
+            raise ConfigError(f"vocabulary: {item!r} is no Wikidata item; write it as Q42.")
+        numbers.append(int(match[1]))
+    return sorted(set(numbers))
+
+
+def build_vocabulary(
+    entities: Mapping[str, Path],
+    sitelinks: Mapping[str, Path],
+    settings: VocabularySettings,
+    output: Path,
+    json_output: Path,
+    memory_mb: int = 4000,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Write the vocabulary as Parquet and as the Hub's JSON; return the report.
+
+    Args:
+        entities: language to its table of linked articles.
+        sitelinks: language to its sitelinks; every title of a chosen item gets its id.
+        settings: what goes in.
+        output: ``vocabulary.parquet``.
+        json_output: ``entity_vocab.json``.
+        memory_mb: memory of the process in megabytes; beyond it the queries spill to disk.
+        threads: threads of the queries.
+
+    Raises:
+        DataError: when no item passes.
+    """
+    for path in (*entities.values(), *sitelinks.values()):
+        open_parquet(path).close()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with connect(memory_mb, output.parent, threads) as database:
+        _load(database, entities, sitelinks, settings)
+        database.execute(_ITEMS)
+        database.execute(_WANTED)
+        by_languages = dict(database.execute(_THRESHOLDS).fetchall())
+        database.execute(_CHOSEN, {"minimum": settings.minimum_languages, "size": settings.size})
+        query = _VOCABULARY.format(first=len(SPECIAL_ENTITIES))
+        table = fetch_table(database, query, SCHEMA)
+        coverage = {row[0]: row[1:] for row in database.execute(_COVERAGE).fetchall()}
+    sizes = _sizes(by_languages, len(entities))
+    if not len(table):
+        raise DataError(
+            f"the entity vocabulary is empty: no item is linked in {settings.minimum_languages} of "
+            f"{len(entities)} languages (items by number of languages: {sizes}). Lower "
+            "vocabulary.minimum_languages, add languages, or check the sitelinks."
+        )
+    table = pa.concat_tables([_special_rows(), table]).combine_chunks()
+    write_table(output, table, stage_metadata("build_vocabulary", _as_json(settings)))
+    write_hub_json(table, json_output)
+    missing = set(item_numbers(settings.include)) - set(table["qid"].to_pylist())
+    if missing:
+        names = ", ".join(f"Q{qid}" for qid in sorted(missing))
+        log.warning("vocabulary.include: no article in any of the languages: %s", names)
+    return {
+        "entities": len(table) - len(SPECIAL_ENTITIES),
+        "size": len(table),
+        "titles": pc.sum(pc.list_value_length(table["titles"])).as_py() - len(SPECIAL_ENTITIES),
+        "minimum_languages": settings.minimum_languages,
+        "size_by_minimum_languages": sizes,
+        "included_without_article": [f"Q{qid}" for qid in sorted(missing)],
+        "languages": {
+            language: _coverage(*coverage.get(language, (0, 0, 0))) for language in entities
+        },
+    }
+
+
+def _load(
+    database: duckdb.DuckDBPyConnection,
+    entities: Mapping[str, Path],
+    sitelinks: Mapping[str, Path],
+    settings: VocabularySettings,
+) -> None:
+    database.execute(
+        "CREATE TABLE entry (language VARCHAR, qid BIGINT, links BIGINT, within_limit BOOLEAN)"
+    )
+    for language, path in entities.items():
+        # The order of the file is not trusted: the cut must not depend on it.
+        database.execute(
+            "INSERT INTO entry SELECT $1, qid, links, "
+            "row_number() OVER (ORDER BY links DESC, title) <= $2 FROM read_parquet($3)",
+            [language, settings.per_language_limit, str(path)],
+        )
+    database.execute("CREATE TABLE sitelink (language VARCHAR, qid BIGINT, title VARCHAR)")
+    for language, path in sitelinks.items():
+        database.execute(
+            "INSERT INTO sitelink SELECT $1, qid, title FROM read_parquet($2)",
+            [language, str(path)],
+        )
+    for name, items in (("wanted", settings.include), ("unwanted", settings.exclude)):
+        database.execute(f"CREATE TABLE {name} (qid BIGINT)")
+        for qid in item_numbers(items):
+            database.execute(f"INSERT INTO {name} VALUES ($1)", [qid])
+
+
+def _sizes(by_languages: Mapping[int, int], languages: int) -> dict[str, int]:
+    """Number of items linked in at least 1, 2, ... languages."""
+    return {
+        str(minimum): sum(n for linked, n in by_languages.items() if linked >= minimum)
+        for minimum in range(1, languages + 1)
+    }
+
+
+def _coverage(titles: int, links: int, inside: int) -> dict[str, float]:
+    return {
+        "titles": titles,
+        "links": links,
+        "links_in_vocabulary": inside,
+        "share": inside / links if links else 0.0,
+    }
+
+
+def _special_rows() -> pa.Table:
+    rows = [
+        {
+            "entity_id": i,
+            "qid": None,
+            "count": 0,
+            "languages": 0,
+            "titles": [{"language": "", "title": name}],
+        }
+        for i, name in enumerate(SPECIAL_ENTITIES)
+    ]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _as_json(settings: VocabularySettings) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, (list, tuple)) else value
+        for name, value in vars(settings).items()
+    }
+
+
+def write_hub_json(table: pa.Table, path: Path) -> None:
+    """Write ``{"[PAD]": 0, ..., "en:Japan": 7, ...}``, one name per line, in the order of ids."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        separator = b"{\n"
+        for batch in table.to_batches(max_chunksize=10_000):
+            ids = batch["entity_id"].to_pylist()
+            for entity_id, titles in zip(ids, batch["titles"].to_pylist(), strict=True):
+                for entry in titles:
+                    language, title = entry["language"], entry["title"]
+                    name = f"{language}:{title}" if language else title
+                    stream.write(b"%b%b: %d" % (separator, orjson.dumps(name), entity_id))
+                    separator = b",\n"
+        stream.write(b"\n}\n")
+
+
+def titles_in_vocabulary(path: Path, language: str) -> pa.Table:
+    """Columns ``title`` and ``entity_id`` of one language's titles in ``vocabulary.parquet``."""
+    with open_parquet(path) as file:
+        missing = {"entity_id", "titles"} - set(file.schema_arrow.names)
+        if missing:
+            raise DataError(f"{path}: not an entity vocabulary (no {', '.join(sorted(missing))}).")
+    with duckdb.connect(":memory:") as database:
+        database.execute("SET threads = 1")
+        return fetch_table(
+            database, _TITLES, TITLES_SCHEMA, {"path": str(path), "language": language}
+        )
+
+
+def vocabulary_size(path: Path) -> int:
+    """Number of entity ids in ``vocabulary.parquet``, special ones included."""
+    return pq.read_metadata(path).num_rows

@@ -1,0 +1,109 @@
+"""DuckDB with a memory cap, and the columns of page files that its queries read."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mluke_core.errors import DataError
+
+# What Python, Arrow's buffers and the result need beside DuckDB's own memory.
+RESERVED_MB = 500
+MINIMUM_MB = 500
+
+
+@contextmanager
+def connect(
+    memory_mb: int, spill_folder: Path, threads: int = 1
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A private in-memory database that spills to disk beyond ``memory_mb`` megabytes.
+
+    Args:
+        memory_mb: memory of the whole process; DuckDB gets what the rest leaves.
+        spill_folder: an existing folder; what is written there is gone afterwards.
+        threads: threads of the queries.
+    """
+    limit = max(memory_mb - RESERVED_MB, MINIMUM_MB)
+    with (
+        tempfile.TemporaryDirectory(prefix=".duckdb-", dir=spill_folder) as folder,
+        duckdb.connect(":memory:") as connection,
+    ):
+        connection.execute("SET memory_limit = $1", [f"{limit}MB"])
+        connection.execute("SET temp_directory = $1", [folder])
+        connection.execute("SET threads = $1", [threads])
+        # Every result is ordered in full, so the order of the input need not be kept.
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
+
+
+def fetch_table(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    schema: pa.Schema,
+    parameters: Sequence[Any] | Mapping[str, Any] = (),
+) -> pa.Table:
+    """The result of a query as one contiguous Arrow table with exactly this schema."""
+    result: Any = connection.sql(query, params=parameters)
+    return result.to_arrow_table().cast(schema).combine_chunks()
+
+
+def link_targets(pages: Sequence[Path]) -> pa.RecordBatchReader:
+    """The targets of all links of some page files as one column ``target``.
+
+    Only that one column of the files is read: text and offsets stay on disk.
+    """
+    schema = pa.schema([("target", pa.string())])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for path in pages:
+            with open_pages(path) as file:
+                paths = [file.schema.column(i).path for i in range(len(file.schema))]
+                (column,) = [name for name in paths if name.endswith(".target")]
+                for batch in file.iter_batches(batch_size=4096, columns=[column]):
+                    paragraphs = batch.column(0).flatten()
+                    links = paragraphs.field("links").flatten()
+                    yield pa.record_batch([links.field("target").cast(pa.string())], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def open_pages(path: Path) -> pq.ParquetFile:
+    """Open a page file; :class:`DataError` when it is missing, damaged or of another kind."""
+    file = open_parquet(path)
+    names = set(file.schema_arrow.names)
+    if not {"page_id", "title", "paragraphs"} <= names:
+        raise DataError(
+            f"{path}: expected a page file (page_id, title, paragraphs); it has "
+            f"{', '.join(sorted(names))}."
+        )
+    return file
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file; :class:`DataError` when it is missing or damaged."""
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file. Ask Snakemake for it.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error}).") from None
+
+
+def read_columns(path: Path, *columns: str) -> pa.Table:
+    """These columns of a Parquet file; :class:`DataError` names those it lacks."""
+    file = open_parquet(path)
+    missing = [name for name in columns if name not in file.schema_arrow.names]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}; it has {', '.join(file.schema_arrow.names)}."
+        )
+    with file:
+        return file.read(columns=list(columns))
