@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mluke_core.alignment.database import (
     connect,
+    fetch_row,
     fetch_table,
     link_targets,
     open_pages,
@@ -103,31 +104,30 @@ def count_entities(
         database.execute(_REDIRECTS, [str(redirects)])
         database.register("targets", link_targets(pages))
         database.execute(_COUNTED)
-        both = database.execute(
-            "SELECT count(*) FROM redirect SEMI JOIN page ON source = title"
-        ).fetchone() or (0,)
         database.unregister("targets")
         database.execute(_RESOLVED)
         accepted = "page.title" if targets == "pages" else "sitelink.qid"
         database.execute(_JOINED.format(accepted=accepted), [str(sitelinks)])
         table = fetch_table(database, _ENTITIES, SCHEMA)
-        totals = database.execute(_TOTALS).fetchone() or ()
-        articles = database.execute("SELECT count(*) FROM page").fetchone() or (0,)
-        redirected = database.execute(
-            "SELECT coalesce(sum(redirected), 0)::BIGINT FROM resolved"
-        ).fetchone() or (0,)
+        titles, with_item, links, missing, without_item, kept = fetch_row(database, _TOTALS)
+        (articles,) = fetch_row(database, "SELECT count(*) FROM page")
+        (redirected,) = fetch_row(
+            database, "SELECT coalesce(sum(redirected), 0)::BIGINT FROM resolved"
+        )
+        (both,) = fetch_row(
+            database, "SELECT count(*) FROM redirect SEMI JOIN page ON source = title"
+        )
     metadata = stage_metadata("count_entities", {"targets": targets}, language)
     write_table(output, table, metadata)
-    titles, with_item, links, missing, without_item, kept = totals
     if not links:
-        log.warning("%s: no link in any of its %d articles", language, articles[0])
+        log.warning("%s: no link in any of its %d articles", language, articles)
     return {
         "language": language,
         "targets": targets,
-        "articles": articles[0],
-        "articles_that_are_redirects": both[0],
+        "articles": articles,
+        "articles_that_are_redirects": both,
         "links": links,
-        "links_redirected": redirected[0],
+        "links_redirected": redirected,
         "links_to_missing_pages": missing,
         "links_without_item": without_item,
         "links_with_item": kept,

@@ -55,6 +55,12 @@ def fetch_table(
     return result.to_arrow_table().cast(schema).combine_chunks()
 
 
+def fetch_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """The only row of a query that has one, such as a sum over everything."""
+    (row,) = connection.execute(query).fetchall()
+    return row
+
+
 def link_targets(pages: Sequence[Path]) -> pa.RecordBatchReader:
     """The targets of all links of some page files as one column ``target``.
 
