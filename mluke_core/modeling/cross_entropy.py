@@ -9,6 +9,7 @@ Shapes: N positions, V vocabulary, C columns of a chunk, D size of the features.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -18,6 +19,10 @@ import torch
 # for matrix products to run at full speed.
 CHUNK_ELEMENTS = 1 << 22
 MINIMUM_CHUNK = 256
+# Without a backward pass the logits are only read once: a chunk that stays in the cache is fastest
+# on a CPU, a large one on a GPU.
+NORMALIZER_ELEMENTS = 1 << 20
+GPU_NORMALIZER_ELEMENTS = 1 << 26
 
 
 class CrossEntropy(NamedTuple):
@@ -53,12 +58,29 @@ def chunked_cross_entropy(
 def chunked_log_normalizer(
     features_ND: torch.Tensor, table_VD: torch.Tensor, bias_V: torch.Tensor
 ) -> torch.Tensor:
-    """Logarithm of the sum over the vocabulary of ``exp(logit)``, for each position. Returns N."""
-    total_N = features_ND.new_full((len(features_ND),), -torch.inf, dtype=torch.float32)
-    for columns in _chunks(len(features_ND), len(table_VD)):
-        logits_NC = _logits(features_ND, table_VD[columns], bias_V[columns])
-        total_N = torch.logaddexp(total_N, logits_NC.logsumexp(1))
-    return total_N
+    """Logarithm of the sum over the vocabulary of ``exp(logit)``, for each position. Returns N.
+
+    Computed in float32 and in powers of two: on CPUs ``exp2`` takes a third of the time of
+    ``exp``. One buffer serves all chunks.
+    """
+    positions = len(features_ND)
+    on_gpu = features_ND.device.type == "cuda"
+    budget = GPU_NORMALIZER_ELEMENTS if on_gpu else NORMALIZER_ELEMENTS
+    width = max(MINIMUM_CHUNK, budget // max(positions, 1))
+    scaled_ND = features_ND.float() / math.log(2)
+    highest_N = scaled_ND.new_full((positions,), -torch.inf)
+    sum_N = torch.zeros_like(highest_N)
+    buffer = scaled_ND.new_empty(positions * min(width, len(table_VD)))
+    for start in range(0, len(table_VD), width):
+        table_CD = table_VD[start : start + width].float()
+        bias_C = bias_V[start : start + width].float() / math.log(2)
+        logits_NC = buffer[: positions * len(table_CD)].view(positions, len(table_CD))
+        torch.addmm(bias_C, scaled_ND, table_CD.t(), out=logits_NC)
+        new_highest_N = torch.maximum(highest_N, logits_NC.amax(1))
+        logits_NC.sub_(new_highest_N[:, None]).exp2_()
+        sum_N = sum_N * torch.exp2(highest_N - new_highest_N) + logits_NC.sum(1)
+        highest_N = new_highest_N
+    return (highest_N + sum_N.log2()) * math.log(2)
 
 
 def _chunks(positions: int, vocabulary: int) -> Iterator[slice]:
