@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mluke_core.errors import ConfigError, DataError
+from mluke_core.io.cli import required_settings
 from mluke_core.reporting.corpus_table import corpus_table, read_corpus
 from mluke_core.reporting.gxlt import gxlt_table
 from mluke_core.reporting.hyperparameter_table import hyperparameter_table
@@ -17,11 +18,10 @@ from mluke_core.reporting.scores import ScoreBook, Selection
 from mluke_core.reporting.tables import Table
 
 KINDS = ["scores", "language_bias", "gxlt", "corpus", "hyperparameters"]
-REQUIRED_SETTINGS = ["scale", "name", "table"]
 
 
 def build_table(
-    settings: Mapping[str, Any],
+    settings: dict[str, Any],
     scores: Sequence[Path] = (),
     selections: Sequence[Path] = (),
     corpus: Path | None = None,
@@ -37,13 +37,11 @@ def build_table(
         corpus: ``reports/corpus.json``, for the kind ``corpus``.
 
     Raises:
-        ConfigError: settings are missing, or the kind is unknown.
+        MlukeError: settings are missing.
+        ConfigError: the kind is unknown.
         DataError: a file is damaged or was not given.
     """
-    missing = [key for key in REQUIRED_SETTINGS if key not in settings]
-    if missing:
-        raise ConfigError(f"the settings of the step `table` lack {', '.join(missing)}.")
-    name, scale, entry = settings["name"], settings["scale"], settings["table"]
+    name, scale, entry = required_settings(settings, "name", "scale", "table")
     systems = ordered_systems(settings)
     columns = settings.get("columns", {})
     match entry["kind"]:

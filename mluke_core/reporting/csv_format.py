@@ -33,7 +33,9 @@ def to_csv(table: Table) -> str:
     writer.writerow(FIELDS)
     for panel in table.panels:
         for row in panel.rows:
-            for cell in row.cells:
+            for cell, column in zip(row.cells, panel.columns, strict=True):
+                if column.place == "pages":
+                    continue
                 writer.writerow(
                     [
                         table.name,

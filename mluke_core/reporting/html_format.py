@@ -32,6 +32,7 @@ def environment() -> jinja2.Environment:
 
 def to_html(table: Table) -> str:
     """The whole page."""
+    table = table.shown()
     notes = Footnotes(table)
     panels = [_panel(panel, number, notes) for number, panel in enumerate(table.panels)]
     lines = {line for panel in panels for line in panel["lines"]}

@@ -8,10 +8,10 @@ given (``top1_false``) and how many predictions were wrong (``total_false``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from mluke_core.errors import DataError
-from mluke_core.reporting.published import Published
+from mluke_core.reporting.published import Published, PublishedValue
 from mluke_core.reporting.score_tables import file_notes, published_row, row_label
 from mluke_core.reporting.scores import ScoreBook, Scores
 from mluke_core.reporting.tables import Cell, Column, Panel, Row, Table
@@ -21,10 +21,17 @@ DETAILS = "language_bias"
 FIELDS = {
     "entity": "prediction",
     "ratio_percent": "share %",
+    "count": "times / wrong",
     "top1_false": "times",
-    "total_false": "of wrong",
+    "total_false": "wrong",
 }
-"""Column of the csv file (and of the published numbers) → heading."""
+"""Column of the csv file (and, but for ``count``, of the published numbers) → heading."""
+PLACES: dict[str, Literal["csv", "pages"]] = {
+    "count": "pages",
+    "top1_false": "csv",
+    "total_false": "csv",
+}
+"""Readers see two counts in one column, programs get them apart."""
 
 
 def language_bias_table(
@@ -42,9 +49,9 @@ def language_bias_table(
     """
     languages = entry["languages"]
     columns = [
-        Column(heading, group=language, decimals=0)
+        Column(heading, group=language, decimals=0, place=PLACES.get(field, "everywhere"))
         for language in languages
-        for heading in FIELDS.values()
+        for field, heading in FIELDS.items()
     ]
     rows = []
     for system, system_entry in systems.items():
@@ -78,7 +85,7 @@ def _cells(
     bias, notes = _bias(scores, variant, language)
     cells = []
     for field in FIELDS:
-        printed = published.get(block, row, f"{language}:{field}")
+        printed = _printed(block, row, language, field, published)
         value = bias.get(field)
         number = printed.number if printed else None
         cells.append(
@@ -115,4 +122,15 @@ def _bias(
         )
     if not found["total_false"]:
         return {**found, "entity": None}, ("no wrong answer to count",)
-    return {**found, "ratio_percent": 100 * found["top1_false"] / found["total_false"]}, ()
+    times, wrong = found["top1_false"], found["total_false"]
+    return {**found, "ratio_percent": 100 * times / wrong, "count": f"{times}/{wrong}"}, ()
+
+
+def _printed(
+    block: str, row: str, language: str, field: str, published: Published
+) -> PublishedValue | None:
+    if field != "count":
+        return published.get(block, row, f"{language}:{field}")
+    times = published.get(block, row, f"{language}:top1_false")
+    wrong = published.get(block, row, f"{language}:total_false")
+    return PublishedValue(f"{times.text}/{wrong.text}") if times and wrong else None

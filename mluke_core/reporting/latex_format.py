@@ -27,6 +27,10 @@ REPLACEMENTS = {
     MINUS: "$-$",
     DASH: "--",
 }
+SHRINK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Opens a box that is made smaller only when it is wider than the text."""
+NUMBER = re.compile(r"^(Table|Appendix) \w+: ")
+"""LaTeX numbers its tables itself."""
 SPECIAL = re.compile("|".join(re.escape(character) for character in REPLACEMENTS))
 
 
@@ -41,9 +45,11 @@ def escape(text: str) -> str:
 
 def to_latex(table: Table) -> str:
     """A ``table*`` with caption and label, a ``tabular`` per panel and the notes below."""
+    table = table.shown()
     notes = Footnotes(table)
-    caption = table.title if not table.watermark else f"{table.title} ({table.watermark})"
-    lines = ["% Needs \\usepackage{booktabs}."]
+    title = NUMBER.sub("", table.title)
+    caption = title if not table.watermark else f"{title} ({table.watermark})"
+    lines = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
     if table.watermark:
         lines.append(f"% {table.watermark}")
     lines += [
@@ -59,7 +65,7 @@ def to_latex(table: Table) -> str:
             lines.append(r"\par\medskip")
         if panel.title:
             lines.append(rf"\textbf{{{escape(panel.title)}}}\par\smallskip")
-        lines += _tabular(panel, number, notes)
+        lines += [SHRINK, *_tabular(panel, number, notes), "}"]
     texts = [
         rf"\textsuperscript{{{number}}} {escape(text)}"
         for number, text in enumerate(notes.texts, start=1)

@@ -14,6 +14,7 @@ CONTINUATION = "· "
 
 def to_markdown(table: Table) -> str:
     """Title, watermark, one grid per panel, notes."""
+    table = table.shown()
     notes = Footnotes(table)
     parts = [f"# {table.title}"]
     if table.watermark:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 COMPARABLE_SCALES = frozenset({"base24", "paper"})
@@ -85,6 +85,8 @@ class Column:
     better: Literal["higher", "lower", ""] = ""
     """Which end is set in bold; empty: none."""
     tooltip: str = ""
+    place: Literal["everywhere", "csv", "pages"] = "everywhere"
+    """In which files the column stands; pages: all but the csv file."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,15 @@ class Panel:
     title: str = ""
     row_heading: str = "System"
 
+    def shown(self) -> Panel:
+        """The panel without the columns that are for the csv file alone."""
+        kept = [index for index, column in enumerate(self.columns) if column.place != "csv"]
+        return replace(
+            self,
+            columns=[self.columns[index] for index in kept],
+            rows=[replace(row, cells=[row.cells[index] for index in kept]) for row in self.rows],
+        )
+
 
 @dataclass(frozen=True)
 class Table:
@@ -124,6 +135,10 @@ class Table:
     def watermark(self) -> str:
         """See :func:`watermark`."""
         return watermark(self.scale)
+
+    def shown(self) -> Table:
+        """The table as readers see it: without the columns for the csv file alone."""
+        return replace(self, panels=[panel.shown() for panel in self.panels])
 
 
 def best_rows(panel: Panel, index: int) -> set[int]:
