@@ -34,6 +34,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "probe_retrieval": 1,
     "probe_modularity": 1,
     "corpus_statistics": 1,
+    "resources": 1,
     "table": 1,
     "figures": 1,
     "provenance": 1,
