@@ -7,9 +7,11 @@ tokenizers know no such switch at run time, so each class here holds what its ki
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import orjson
 
 from mluke_core.errors import DataError
@@ -41,6 +43,14 @@ class Segmenter(Protocol):
         """Ids of ``segment``, which follows the character ``before`` (empty: the text starts)."""
         ...
 
+    def encode_raw(self, segment: str, before: str) -> list[int]:
+        """The same tokens in numbers of the model's own, where those are quicker to get."""
+        ...
+
+    def to_ids(self, raw: np.ndarray) -> np.ndarray:
+        """Word ids (int32) of many raw numbers at once."""
+        ...
+
 
 class SentencePieceSegmenter:
     """The SentencePiece model of an XLM-R tokenizer, with fairseq's ids.
@@ -66,14 +76,25 @@ class SentencePieceSegmenter:
                 "<unk>, <s>, </s>."
             )
         self.size: int = self._starting.GetPieceSize()
-        self.encode_starting = self._starting.EncodeAsIds
-        self.encode_continuing = self._continuing.EncodeAsIds
+        self._encode_starting = self._starting.EncodeAsIds
+        self._encode_continuing = self._continuing.EncodeAsIds
 
     def encode(self, segment: str, before: str) -> list[int]:
         """Ids of ``segment``, which follows the character ``before``."""
-        starts = is_space(before) or is_space(segment[:1])
-        encode = self.encode_starting if starts else self.encode_continuing
-        return [piece + FAIRSEQ_OFFSET if piece else FAIRSEQ_UNK_ID for piece in encode(segment)]
+        return [
+            piece + FAIRSEQ_OFFSET if piece else FAIRSEQ_UNK_ID
+            for piece in self.encode_raw(segment, before)
+        ]
+
+    def encode_raw(self, segment: str, before: str) -> list[int]:
+        """SentencePiece's own numbers of the pieces."""
+        if is_space(before) or is_space(segment[:1]):
+            return self._encode_starting(segment)
+        return self._encode_continuing(segment)
+
+    def to_ids(self, raw: np.ndarray) -> np.ndarray:
+        """Fairseq ids of SentencePiece's numbers."""
+        return np.where(raw == 0, FAIRSEQ_UNK_ID, raw + FAIRSEQ_OFFSET).astype(np.int32)
 
     def id_of(self, token: str) -> int | None:
         """Fairseq id of a piece or special token, or None."""
@@ -95,7 +116,23 @@ class SentencePieceSegmenter:
         return self._starting.IdToPiece(token_id - FAIRSEQ_OFFSET)
 
 
-class JsonSegmenter:
+class _WithoutRaw(ABC):
+    """For tokenizers whose own numbers are the word ids."""
+
+    @abstractmethod
+    def encode(self, segment: str, before: str) -> list[int]:
+        """Ids of ``segment``, which follows the character ``before``."""
+
+    def encode_raw(self, segment: str, before: str) -> list[int]:
+        """The word ids themselves."""
+        return self.encode(segment, before)
+
+    def to_ids(self, raw: np.ndarray) -> np.ndarray:
+        """The same numbers as int32."""
+        return raw.astype(np.int32)
+
+
+class JsonSegmenter(_WithoutRaw):
     """Any ``tokenizer.json`` that marks the start of words: Metaspace or byte-level BPE."""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
@@ -117,7 +154,7 @@ class JsonSegmenter:
         return ids
 
 
-class WordPieceSegmenter:
+class WordPieceSegmenter(_WithoutRaw):
     """BERT's WordPiece: a segment that goes on with a word is looked up with ``##`` in front."""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
