@@ -8,12 +8,15 @@ measured.
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mluke_core.errors import DataError
+
+log = logging.getLogger("mluke")
 
 SECONDS, MEMORY, CPU = "s", "max_rss", "cpu_time"
 STAGES = [
@@ -65,7 +68,7 @@ def read_benchmark(path: str | Path, rule: str) -> JobResources:
     """
     path = Path(path)
     with path.open(encoding="utf-8", newline="") as stream:
-        records = list(csv.DictReader(stream, delimiter="\t"))
+        records: list[dict[str, str]] = list(csv.DictReader(stream, delimiter="\t"))
     seconds = [value for record in records if (value := _number(record.get(SECONDS))) is not None]
     if not seconds:
         raise DataError(
@@ -80,12 +83,19 @@ def read_benchmark(path: str | Path, rule: str) -> JobResources:
 
 
 def read_benchmarks(folder: str | Path) -> list[JobResources]:
-    """All jobs under a folder of benchmark files, in the order of the work."""
+    """All jobs under a folder of benchmark files, in the order of the work.
+
+    A damaged file (of a job that was killed, say) is left out with a warning: it must not keep a
+    finished run from its report.
+    """
     folder = Path(folder)
     jobs = []
-    for path in folder.rglob("*.tsv"):
+    for path in sorted(folder.rglob("*.tsv")):
         parts = path.relative_to(folder).parts
-        jobs.append(read_benchmark(path, parts[0] if len(parts) > 1 else path.stem))
+        try:
+            jobs.append(read_benchmark(path, parts[0] if len(parts) > 1 else path.stem))
+        except DataError as error:
+            log.warning("%s", error)
     known = {rule: number for number, rule in enumerate(STAGES)}
     return sorted(jobs, key=lambda job: (known.get(job.rule, len(known)), job.rule, job.job))
 

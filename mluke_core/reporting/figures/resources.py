@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mluke_core.errors import DataError
 from mluke_core.io.files import read_json
 from mluke_core.reporting.figures.style import (
     PALETTE,
@@ -18,14 +17,16 @@ from mluke_core.reporting.figures.style import (
     new_figure,
     only_grid,
 )
+from mluke_core.reporting.scores import require_keys
 
 
 def draw_resources(inputs: Sequence[Path], settings: dict[str, Any], output: Path) -> None:
     """Draw a bar per rule for time and for memory; ``inputs`` is ``reports/resources.json``."""
     resources = read_json(inputs[0])
-    rules = resources.get("rules") or []
-    if not rules:
-        raise DataError(f"{inputs[0]}: no rule was measured, so there is nothing to draw.")
+    require_keys(
+        inputs[0], resources, ["seconds", "peak_memory_mb", "rules"], "a summary of resources"
+    )
+    rules = resources["rules"]
     positions = list(range(len(rules)))
     with figure_style():
         figure, axes = new_figure(1, 2, height=1.3 + 0.25 * len(rules), sharey=True)
@@ -53,6 +54,8 @@ def draw_resources(inputs: Sequence[Path], settings: dict[str, Any], output: Pat
 def resources_finding(resources: dict[str, Any]) -> str:
     """``finetune takes 41 % of 9 min of job time; the largest job needs 1.1 GB (pretrain)``."""
     rules = resources["rules"]
+    if not rules:
+        return "No job of this run was measured: there are no benchmark files"
     longest = max(rules, key=lambda rule: rule["seconds"])
     share = 100 * longest["seconds"] / max(resources["seconds"], 1e-9)
     text = f"{longest['rule']} takes {share:.0f} % of {duration(resources['seconds'])} of job time"

@@ -1,0 +1,368 @@
+"""Statistics, tables, figures, resources and provenance: what people read."""
+
+CAPTIONS = "../report"
+
+
+rule corpus_statistics:
+    input:
+        extract=[
+            f"{R}/reports/extract/{lang}/{part}.json" for lang in LANGUAGES for part in parts(lang)
+        ],
+        redirects=expand(f"{R}/reports/redirects/{{lang}}.json", lang=LANGUAGES),
+        entities=expand(f"{R}/reports/entities/{{lang}}.json", lang=LANGUAGES),
+        vocabulary=rules.build_vocabulary.output.report,
+        manifest=rules.write_manifest.output,
+    output:
+        f"{R}/reports/corpus.json",
+    log:
+        f"{R}/logs/corpus_statistics.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["corpus_statistics"],
+        settings=settings(languages=LANGUAGES),
+    shell:
+        "{PYTHON} workflow_scripts/corpus_statistics.py --settings {params.settings:q} "
+        "--extract {input.extract:q} --redirects {input.redirects:q} --entities {input.entities:q} "
+        "--vocabulary-report {input.vocabulary:q} --manifest {input.manifest:q} --output {output:q} "
+        "--log {log:q}"
+
+
+def table_files(table):
+    return [f"{R}/tables/{table}.{suffix}" for suffix in ("csv", "md", "tex", "html")]
+
+
+def table_columns(table):
+    """Test collection or probe of a table -> its columns in this run."""
+    return {
+        test: (
+            PROBES[test]["languages"]
+            if test in PROBES
+            else TASKS[TASK_OF[test]]["tests"][test]["columns"]
+        )
+        for test in tests_of(table)
+    }
+
+
+def row_entries(systems):
+    """What a table shows of its systems, so that nothing else of their entries re-runs it."""
+    return {
+        name: {key: SYSTEMS[name][key] for key in ("label", "published") if key in SYSTEMS[name]}
+        for name in systems
+    }
+
+
+def of_kind(table, kind):
+    return CONFIG["tables"][table]["kind"] == kind
+
+
+rule table:
+    input:
+        scores=lambda wildcards: table_scores(wildcards.table),
+        selections=lambda wildcards: (
+            selections() if of_kind(wildcards.table, "hyperparameters") else []
+        ),
+        corpus=lambda wildcards: (
+            rules.corpus_statistics.output if of_kind(wildcards.table, "corpus") else []
+        ),
+    output:
+        csv=f"{R}/tables/{{table}}.csv",
+        md=f"{R}/tables/{{table}}.md",
+        tex=f"{R}/tables/{{table}}.tex",
+        html=report(
+            f"{R}/tables/{{table}}.html",
+            caption=f"{CAPTIONS}/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        f"{R}/logs/table/{{table}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["table"],
+        corpus=lambda wildcards, input: ["--corpus", *input.corpus] if input.corpus else [],
+        stem=f"{R}/tables/{{table}}",
+        settings=lambda wildcards: settings(
+            scale=CONFIG["scale"],
+            name=wildcards.table,
+            table=CONFIG["tables"][wildcards.table],
+            systems=row_entries(table_systems(wildcards.table)),
+            order=table_systems(wildcards.table),
+            columns=table_columns(wildcards.table),
+        ),
+    shell:
+        "{PYTHON} workflow_scripts/table.py --settings {params.settings:q} "
+        "--scores {input.scores:q} --selections {input.selections:q} {params.corpus:q} "
+        "--output-stem {params.stem:q} --log {log:q}"
+
+
+rule tables:
+    input:
+        [path for table in TABLES for path in table_files(table)],
+
+
+# One target per table, so that `snakemake table3` works.
+for table in CONFIG["tables"]:
+
+    rule:
+        name:
+            table
+        input:
+            table_files(table),
+        localrule: True
+
+
+SCALE_SETTINGS = settings(scale=CONFIG["scale"])
+DRAW = (
+    "{PYTHON} workflow_scripts/figures.py --settings {params.settings:q} --inputs {input:q} "
+    "--output {output:q} --log {log:q} --kind "
+)
+
+
+rule figure_loss:
+    input:
+        lambda wildcards: [
+            f"{R}/pretraining/{wildcards.model}/{stage}" for stage in stages_of(wildcards.model)
+        ],
+    output:
+        report(
+            f"{R}/figures/loss/{{model}}.svg",
+            caption=f"{CAPTIONS}/loss.rst",
+            category="Pretraining",
+            labels={"figure": "loss", "model": "{model}"},
+        ),
+    log:
+        f"{R}/logs/figures/loss-{{model}}.log",
+    wildcard_constraints:
+        model=one_of(TRAINED),
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=SCALE_SETTINGS,
+    shell:
+        DRAW + "loss"
+
+
+rule figure_corpus:
+    input:
+        rules.corpus_statistics.output,
+    output:
+        report(
+            f"{R}/figures/corpus.svg",
+            caption=f"{CAPTIONS}/corpus.rst",
+            category="Corpus",
+            labels={"figure": "statistics per language"},
+        ),
+    log:
+        f"{R}/logs/figures/corpus.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=SCALE_SETTINGS,
+    shell:
+        DRAW + "corpus"
+
+
+rule figure_sampling:
+    input:
+        rules.write_manifest.output,
+    output:
+        report(
+            f"{R}/figures/sampling.svg",
+            caption=f"{CAPTIONS}/sampling.rst",
+            category="Corpus",
+            labels={"figure": "language sampling"},
+        ),
+    log:
+        f"{R}/logs/figures/sampling.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=SCALE_SETTINGS,
+    shell:
+        DRAW + "sampling"
+
+
+rule figure_vocabulary:
+    input:
+        rules.build_vocabulary.output.vocabulary,
+    output:
+        report(
+            f"{R}/figures/vocabulary.svg",
+            caption=f"{CAPTIONS}/vocabulary.rst",
+            category="Corpus",
+            labels={"figure": "entity vocabulary"},
+        ),
+    log:
+        f"{R}/logs/figures/vocabulary.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=SCALE_SETTINGS,
+    shell:
+        DRAW + "vocabulary"
+
+
+rule figure_finetuning:
+    input:
+        lambda wildcards: [
+            f"{R}/finetuned/{system}/{wildcards.task}/{run}/result.json"
+            for system in SYSTEMS
+            for run in RUNS[wildcards.task]
+        ],
+    output:
+        report(
+            f"{R}/figures/finetuning/{{task}}.svg",
+            caption=f"{CAPTIONS}/finetuning.rst",
+            category="Fine-tuning",
+            labels={"figure": "learning curves", "task": "{task}"},
+        ),
+    log:
+        f"{R}/logs/figures/finetuning-{{task}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=lambda wildcards: settings(
+            scale=CONFIG["scale"],
+            task=wildcards.task,
+            metric=TASKS[wildcards.task]["metric"],
+            systems=row_entries(SYSTEMS),
+            order=list(SYSTEMS),
+        ),
+    shell:
+        DRAW + "finetuning"
+
+
+rule figure_comparison:
+    input:
+        f"{R}/tables/{{table}}.csv",
+    output:
+        report(
+            f"{R}/figures/comparison/{{table}}.svg",
+            caption=f"{CAPTIONS}/comparison.rst",
+            category="Tables",
+            labels={"table": "{table}, as dots"},
+        ),
+    log:
+        f"{R}/logs/figures/comparison-{{table}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=lambda wildcards: settings(
+            scale=CONFIG["scale"],
+            title=CONFIG["tables"][wildcards.table]["title"],
+            systems=row_entries(table_systems(wildcards.table)),
+        ),
+    shell:
+        DRAW + "comparison"
+
+
+rule resources:
+    input:
+        rules.tables.input,
+    output:
+        f"{R}/reports/resources.json",
+    log:
+        f"{R}/logs/resources.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["resources"],
+        benchmarks=f"{R}/benchmarks",
+    shell:
+        "{PYTHON} workflow_scripts/resources.py --benchmarks {params.benchmarks:q} "
+        "--output {output:q} --log {log:q}"
+
+
+rule figure_resources:
+    input:
+        rules.resources.output,
+    output:
+        report(
+            f"{R}/figures/resources.svg",
+            caption=f"{CAPTIONS}/resources.rst",
+            category="Resources",
+            labels={"figure": "time and memory per stage"},
+        ),
+    log:
+        f"{R}/logs/figures/resources.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=SCALE_SETTINGS,
+    shell:
+        DRAW + "resources"
+
+
+HAS_SEQUENCES = bool(TRAINED) or any(of_kind(table, "corpus") for table in TABLES)
+TUNED_TASKS = [
+    task
+    for task in TASKS
+    if any(test in TASKS[task]["tests"] for t in TABLES for test in tests_of(t))
+]
+
+
+rule figures:
+    input:
+        expand(f"{R}/figures/loss/{{model}}.svg", model=TRAINED),
+        expand(
+            f"{R}/figures/{{name}}.svg",
+            name=["corpus", "sampling", "vocabulary"] if HAS_SEQUENCES else [],
+        ),
+        expand(f"{R}/figures/finetuning/{{task}}.svg", task=TUNED_TASKS),
+        expand(
+            f"{R}/figures/comparison/{{table}}.svg",
+            table=[table for table in TABLES if of_kind(table, "scores")],
+        ),
+        rules.figure_resources.output,
+
+
+def run_sources():
+    """Every data source that this run reads, for its checksums."""
+    names = {wikidata_source()} if HAS_SEQUENCES else set()
+    names |= {CONFIG["tokenizers"][model["tokenizer"]]["source"] for model in MODELS.values()}
+    names |= {MODELS[name]["source"] for name in IMPORTED}
+    for task in TUNED_TASKS:
+        names |= {TASKS[task][split]["source"] for split in ("train", "dev")}
+    for test in {test for table in TABLES for test in tests_of(table)}:
+        if test in TASK_OF:
+            entry = TASKS[TASK_OF[test]]["tests"][test]
+            files = entry["files"].values() if "files" in entry else [entry]
+            names |= {file["source"] for file in files}
+        else:
+            names |= set(PROBES[test].get("sources", {"": PROBES[test].get("source")}).values())
+    return sorted(name for name in names if settings_of.is_available(CONFIG, name))
+
+
+rule provenance:
+    input:
+        tables=rules.tables.input,
+        sources=[source_manifest(name) for name in run_sources()],
+        dumps=expand(f"{R}/dumps/{{lang}}.json", lang=LANGUAGES if HAS_SEQUENCES else []),
+    output:
+        report(
+            f"{R}/provenance.json",
+            caption=f"{CAPTIONS}/provenance.rst",
+            category="Provenance",
+            labels={"file": "provenance"},
+        ),
+    log:
+        f"{R}/logs/provenance.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["provenance"],
+        benchmarks=f"{R}/benchmarks",
+        settings=lambda wildcards: settings(**CONFIG),
+    shell:
+        "{PYTHON} workflow_scripts/provenance.py --settings {params.settings:q} "
+        "--sources {input.sources:q} --dumps {input.dumps:q} --benchmarks {params.benchmarks:q} "
+        "--output {output:q} --log {log:q}"
