@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     from mluke_core.io.files import write_json
-    from mluke_core.sequences.write_manifest import write_manifest
     from mluke_core.sequences.tokenizer import Tokenizer
+    from mluke_core.sequences.write_manifest import write_manifest
 
     (alpha,) = required_settings(arguments.settings, "alpha")
     manifest = write_manifest(

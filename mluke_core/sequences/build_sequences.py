@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,13 @@ from typing import Any
 from mluke_core.errors import ConfigError
 from mluke_core.io.parquet import stage_metadata
 from mluke_core.io.progress import Progress
-from mluke_core.sequences.links import NO_ITEM, LinkedPage, TargetIndex, linked_pages
+from mluke_core.sequences.links import (
+    NO_ITEM,
+    OUTSIDE_VOCABULARY,
+    LinkedPage,
+    TargetIndex,
+    linked_pages,
+)
 from mluke_core.sequences.segments import Segmenter
 from mluke_core.sequences.sentences import SentenceSplitter, word_counter
 from mluke_core.sequences.store import SequenceWriter
@@ -125,7 +131,7 @@ def build_sequences(
         output: the Parquet file to write (``store.SCHEMA``).
     """
     counts = SequenceCounts()
-    builder = PageTokenizer(language, tokenizer.segmenter, settings, counts)
+    packer = PagePacker(language, tokenizer.segmenter, settings, counts)
     metadata = stage_metadata(
         "build_sequences", {**vars(settings), "seed": seed, "tokenizer": tokenizer.digest}, language
     )
@@ -134,27 +140,29 @@ def build_sequences(
         SequenceWriter(output, metadata, tokenizer.segmenter.to_ids) as writer,
         Progress(f"sequences {language}", unit="page") as progress,
     ):
-        for page in linked_pages(pages, targets):
-            counts.pages += 1
-            counts.paragraphs += len(page.texts)
-            counts.characters += sum(map(len, page.texts))
-            counts.words += sum(map(count_words, page.texts))
-            counts.links += sum(map(len, page.links))
-            held_out = is_validation(language, page.page_id, settings.validation_share, seed)
-            for sequence in builder.sequences(page):
-                counts.sequences += 1
-                counts.validation_sequences += held_out
-                counts.tokens += len(sequence.tokens)
-                counts.entities += len(sequence.mentions)
-                writer.append(
-                    page.page_id,
-                    held_out,
-                    sequence.tokens,
-                    [mention[0] for mention in sequence.mentions],
-                    [mention[1] for mention in sequence.mentions],
-                    [mention[2] for mention in sequence.mentions],
-                )
-            progress.update()
+        for batch in linked_pages(pages, targets):
+            for page in batch:
+                counts.pages += 1
+                counts.paragraphs += len(page.texts)
+                counts.characters += sum(map(len, page.texts))
+                counts.words += sum(map(count_words, page.texts))
+                counts.links += sum(map(len, page.links))
+            for page, sequences in zip(batch, packer.sequences(batch), strict=True):
+                held_out = is_validation(language, page.page_id, settings.validation_share, seed)
+                for sequence in sequences:
+                    counts.sequences += 1
+                    counts.validation_sequences += held_out
+                    counts.tokens += len(sequence.tokens)
+                    counts.entities += len(sequence.mentions)
+                    writer.append(
+                        page.page_id,
+                        held_out,
+                        sequence.tokens,
+                        [mention[0] for mention in sequence.mentions],
+                        [mention[1] for mention in sequence.mentions],
+                        [mention[2] for mention in sequence.mentions],
+                    )
+            progress.update(len(batch))
     if not counts.sequences:
         log.warning("%s: no sequence with a link to the entity vocabulary", pages)
     return counts
@@ -169,7 +177,13 @@ class Sequence:
     mentions: list[Mention] = field(default_factory=list)
 
 
-class PageTokenizer:
+Plan = list[list[int]]
+"""Per sentence of a page, what each of its segments is: an entity id, or ``PLAIN``."""
+
+PLAIN = -3
+
+
+class PagePacker:
     """Sentences, tokens and packed sequences of pages in one language."""
 
     def __init__(
@@ -180,91 +194,126 @@ class PageTokenizer:
         counts: SequenceCounts,
     ) -> None:
         self._splitter = SentenceSplitter(language)
-        self._encode = segmenter.encode_raw
+        self._segmenter = segmenter
         self._settings = settings
         self._counts = counts
 
-    def sequences(self, page: LinkedPage) -> list[Sequence]:
-        """The sequences of one page, those without a mention left out."""
+    def sequences(self, pages: Iterable[LinkedPage]) -> list[list[Sequence]]:
+        """The sequences of each page; those without a mention are left out.
+
+        All segments of the pages are tokenized in one call, in the order they were cut.
+        """
+        segments: list[str] = []
+        before: list[str] = []
+        plans: list[Plan] = []
+        for page in pages:
+            plan: Plan = []
+            for text, links in zip(page.texts, page.links, strict=True):
+                plan += self._cut(text, links, segments, before)
+            plans.append(plan)
+        tokens = iter(self._segmenter.encode_many(segments, before))
+        return [self._pack(plan, tokens) for plan in plans]
+
+    def _cut(
+        self,
+        text: str,
+        links: list[tuple[int, int, int]],
+        segments: list[str],
+        before: list[str],
+    ) -> Plan:
+        """Cut a paragraph into sentences and those at the boundaries of links inside them.
+
+        Args:
+            text: the paragraph.
+            links: (start, end, entity id or negative reason) in order of start.
+            segments: gets the pieces of text.
+            before: gets the character before each piece, empty at the start of the paragraph.
+        """
+        counts = self._counts
+        plan: Plan = []
+        start = next_link = 0
+
+        def add(first: int, last: int, entity: int) -> None:
+            segments.append(text[first:last])
+            before.append(text[first - 1 : first])
+            sentence.append(entity)
+
+        for end in self._splitter.ends(text):
+            sentence: list[int] = []
+            position = start
+            while next_link < len(links) and links[next_link][0] < end:
+                link_start, link_end, entity = links[next_link]
+                next_link += 1
+                if link_start < position:
+                    counts.links_overlapping += 1
+                    continue
+                if link_end > end:
+                    counts.links_across_sentences += 1
+                    continue
+                if entity == NO_ITEM:
+                    counts.links_without_item += 1
+                elif entity == OUTSIDE_VOCABULARY:
+                    counts.links_outside_vocabulary += 1
+                if link_start > position:
+                    add(position, link_start, PLAIN)
+                add(link_start, link_end, entity if entity >= 0 else PLAIN)
+                position = link_end
+            if position < end:
+                add(position, end, PLAIN)
+            plan.append(sentence)
+            start = end
+        counts.links_without_tokens += len(links) - next_link
+        return plan
+
+    def _pack(self, plan: Plan, tokens: Iterator[list[int]]) -> list[Sequence]:
+        """Pack the sentences of one page into sequences; ``tokens`` are those of its segments."""
         settings, counts = self._settings, self._counts
         packed = [Sequence()]
-        for text, links in zip(page.texts, page.links, strict=True):
-            for sentence in self.sentences(text, links):
-                length = len(sentence.tokens)
-                if not settings.minimum_sentence_tokens <= length <= settings.maximum_tokens:
-                    if length < settings.minimum_sentence_tokens:
-                        counts.sentences_too_short += 1
-                    else:
-                        counts.sentences_too_long += 1
-                    counts.links_in_dropped_sentences += len(sentence.mentions)
-                    continue
-                counts.sentences += 1
-                if len(packed[-1].tokens) + length > settings.maximum_tokens:
-                    packed.append(Sequence())
-                sequence = packed[-1]
-                offset = len(sequence.tokens)
-                sequence.tokens += sentence.tokens
-                sequence.mentions += [
-                    (entity, start + offset, end + offset)
-                    for entity, start, end in sentence.mentions
-                ]
+        for segments in plan:
+            sentence = self._join(segments, tokens)
+            length = len(sentence.tokens)
+            if not settings.minimum_sentence_tokens <= length <= settings.maximum_tokens:
+                if length < settings.minimum_sentence_tokens:
+                    counts.sentences_too_short += 1
+                else:
+                    counts.sentences_too_long += 1
+                counts.links_in_dropped_sentences += len(sentence.mentions)
+                continue
+            counts.sentences += 1
+            if len(packed[-1].tokens) + length > settings.maximum_tokens:
+                packed.append(Sequence())
+            sequence = packed[-1]
+            offset = len(sequence.tokens)
+            sequence.tokens += sentence.tokens
+            sequence.mentions += [
+                (entity, start + offset, end + offset) for entity, start, end in sentence.mentions
+            ]
         kept = []
         for sequence in packed:
             if sequence.mentions:
-                counts.links_beyond_limit += max(
-                    0, len(sequence.mentions) - settings.maximum_entities
-                )
+                beyond = len(sequence.mentions) - settings.maximum_entities
+                counts.links_beyond_limit += max(0, beyond)
                 del sequence.mentions[settings.maximum_entities :]
                 kept.append(sequence)
             elif sequence.tokens:
                 counts.sequences_without_links += 1
         return kept
 
-    def sentences(self, text: str, links: list[tuple[int, int, int]]) -> list[Sequence]:
-        """Tokens and mentions of each sentence of a paragraph.
-
-        Args:
-            text: the paragraph.
-            links: (start, end, entity id or negative reason) in order of start.
-        """
-        encode, counts = self._encode, self._counts
-        result = []
-        start = 0
-        next_link = 0
-        for end in self._splitter.ends(text):
-            sentence = Sequence()
-            tokens = sentence.tokens
-            position = start
-            while next_link < len(links) and links[next_link][0] < end:
-                link_start, link_end, entity = links[next_link]
-                next_link += 1
-                if link_start < position or link_end > end:
-                    if link_start < position:
-                        counts.links_overlapping += 1
-                    else:
-                        counts.links_across_sentences += 1
-                    continue
-                if link_start > position:
-                    tokens += encode(text[position:link_start], text[position - 1 : position])
-                first = len(tokens)
-                tokens += encode(text[link_start:link_end], text[link_start - 1 : link_start])
-                position = link_end
-                if entity < 0:
-                    if entity == NO_ITEM:
-                        counts.links_without_item += 1
-                    else:
-                        counts.links_outside_vocabulary += 1
-                elif len(tokens) == first:
-                    counts.links_without_tokens += 1
-                else:
-                    last = len(tokens)
-                    if last - first > self._settings.maximum_mention_tokens:
-                        last = first + self._settings.maximum_mention_tokens
-                        counts.mentions_shortened += 1
-                    sentence.mentions.append((entity, first, last))
-            if position < end:
-                tokens += encode(text[position:end], text[position - 1 : position])
-            result.append(sentence)
-            start = end
-        counts.links_without_tokens += len(links) - next_link
-        return result
+    def _join(self, segments: list[int], tokens: Iterator[list[int]]) -> Sequence:
+        """One sentence: the tokens of its segments, and those that are mentions."""
+        sentence = Sequence()
+        words = sentence.tokens
+        for entity in segments:
+            first = len(words)
+            words += next(tokens)
+            if entity == PLAIN:
+                continue
+            last = len(words)
+            if last == first:
+                self._counts.links_without_tokens += 1
+                continue
+            if last - first > self._settings.maximum_mention_tokens:
+                last = first + self._settings.maximum_mention_tokens
+                self._counts.mentions_shortened += 1
+            sentence.mentions.append((entity, first, last))
+        return sentence

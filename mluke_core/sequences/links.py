@@ -88,11 +88,11 @@ class LinkedPage:
     """Per paragraph: (start, end, entity id or a negative reason), in order of start."""
 
 
-def linked_pages(path: Path, targets: TargetIndex) -> Iterator[LinkedPage]:
-    """The articles of a page file in its order."""
+def linked_pages(path: Path, targets: TargetIndex) -> Iterator[list[LinkedPage]]:
+    """The articles of a page file in its order, some hundred at a time."""
     with open_pages(path) as file:
         for batch in file.iter_batches(batch_size=PAGES_PER_BATCH):
-            yield from _pages_of(batch, targets)
+            yield list(_pages_of(batch, targets))
 
 
 def _pages_of(batch: pa.RecordBatch, targets: TargetIndex) -> Iterator[LinkedPage]:

@@ -36,6 +36,11 @@ def is_space(character: str) -> bool:
     return not character or character.isspace() or character in _SPACES_OF_SENTENCEPIECE
 
 
+def _starts(segment: str, before: str) -> bool:
+    """Whether ``segment``, which follows the character ``before``, starts a word."""
+    return is_space(before) or is_space(segment[:1])
+
+
 class Segmenter(Protocol):
     """Encodes a piece of a text."""
 
@@ -43,12 +48,12 @@ class Segmenter(Protocol):
         """Ids of ``segment``, which follows the character ``before`` (empty: the text starts)."""
         ...
 
-    def encode_raw(self, segment: str, before: str) -> list[int]:
-        """The same tokens in numbers of the model's own, where those are quicker to get."""
+    def encode_many(self, segments: list[str], before: list[str]) -> list[list[int]]:
+        """Tokens of many pieces, in numbers of the model's own where those are quicker to get."""
         ...
 
     def to_ids(self, raw: np.ndarray) -> np.ndarray:
-        """Word ids (int32) of many raw numbers at once."""
+        """Word ids (int32) of numbers that ``encode_many`` gave."""
         ...
 
 
@@ -76,21 +81,29 @@ class SentencePieceSegmenter:
                 "<unk>, <s>, </s>."
             )
         self.size: int = self._starting.GetPieceSize()
-        self._encode_starting = self._starting.EncodeAsIds
-        self._encode_continuing = self._continuing.EncodeAsIds
 
     def encode(self, segment: str, before: str) -> list[int]:
         """Ids of ``segment``, which follows the character ``before``."""
+        encode = self._starting if _starts(segment, before) else self._continuing
         return [
             piece + FAIRSEQ_OFFSET if piece else FAIRSEQ_UNK_ID
-            for piece in self.encode_raw(segment, before)
+            for piece in encode.EncodeAsIds(segment)
         ]
 
-    def encode_raw(self, segment: str, before: str) -> list[int]:
-        """SentencePiece's own numbers of the pieces."""
-        if is_space(before) or is_space(segment[:1]):
-            return self._encode_starting(segment)
-        return self._encode_continuing(segment)
+    def encode_many(self, segments: list[str], before: list[str]) -> list[list[int]]:
+        """SentencePiece's own numbers of the pieces of many segments.
+
+        One call for thousands of segments takes half the time of a call for each.
+        """
+        starts = list(map(_starts, segments, before))
+        starting = [segment for segment, start in zip(segments, starts, strict=True) if start]
+        continuing = [segment for segment, start in zip(segments, starts, strict=True) if not start]
+        # With more threads the library starts a pool of them in every call.
+        encoded = {
+            True: iter(self._starting.Encode(starting, num_threads=1)),
+            False: iter(self._continuing.Encode(continuing, num_threads=1)),
+        }
+        return [next(encoded[start]) for start in starts]
 
     def to_ids(self, raw: np.ndarray) -> np.ndarray:
         """Fairseq ids of SentencePiece's numbers."""
@@ -123,9 +136,9 @@ class _WithoutRaw(ABC):
     def encode(self, segment: str, before: str) -> list[int]:
         """Ids of ``segment``, which follows the character ``before``."""
 
-    def encode_raw(self, segment: str, before: str) -> list[int]:
-        """The word ids themselves."""
-        return self.encode(segment, before)
+    def encode_many(self, segments: list[str], before: list[str]) -> list[list[int]]:
+        """Word ids of many segments."""
+        return list(map(self.encode, segments, before))
 
     def to_ids(self, raw: np.ndarray) -> np.ndarray:
         """The same numbers as int32."""
@@ -146,7 +159,7 @@ class JsonSegmenter(_WithoutRaw):
         if not words:
             return []
         starting = self._starting if before else self._first
-        if is_space(before) or is_space(segment[0]):
+        if _starts(segment, before):
             return starting.encode(" ".join(words), add_special_tokens=False).ids
         ids = self._continuing.encode(words[0], add_special_tokens=False).ids
         if len(words) > 1:
