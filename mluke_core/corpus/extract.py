@@ -1,0 +1,229 @@
+"""Extract one part of a dump: pages with links, redirects, and a report of what was found."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from mluke_core.corpus.dump import DumpReader
+from mluke_core.corpus.pages import Page
+from mluke_core.corpus.pages_file import REDIRECTS, PagesSink
+from mluke_core.corpus.titles import Target, Titles
+from mluke_core.corpus.wikis import Wiki, load_wiki
+from mluke_core.corpus.wikitext import Paragraph, WikitextExtractor
+from mluke_core.errors import DataError
+from mluke_core.io.files import write_json
+from mluke_core.io.parquet import ParquetSink, stage_metadata
+
+log = logging.getLogger("mluke")
+
+DEFAULTS: dict[str, Any] = {
+    "extractor": "mluke",
+    "link_trails": True,
+    "max_broken_share": 0.001,
+    "allow_truncated": False,
+}
+# Of what is broken, the report names this many; it counts all.
+NAMED_BROKEN = 100
+
+
+class RedirectReader:
+    """Tells redirects from articles, by tag or by the localized words at the top of the text."""
+
+    def __init__(self, wiki: Wiki, titles: Titles) -> None:
+        words = "|".join(re.escape(word) for word in wiki.redirects)
+        self._pattern = re.compile(
+            rf"\s*[#＃](?:{words})\s*:?\s*\[\[([^\]|\n]+)(?:\|[^\]]*)?\]\]", re.IGNORECASE
+        )
+        self._any_link = re.compile(r"\s*[#＃][^\[\n]{1,40}\[\[([^\]|\n]+)")
+        self._titles = titles
+
+    def target(self, page: Page) -> Target | None:
+        """Where a redirect leads; None for an article."""
+        if page.redirect is None:
+            if page.text.lstrip()[:1] not in ("#", "＃"):
+                return None
+            match = self._pattern.match(page.text)
+            return self._titles.parse(match.group(1)) if match else None
+        match = self._pattern.match(page.text) or self._any_link.match(page.text)
+        return self._titles.parse(match.group(1) if match else page.redirect)
+
+
+def extract_part(
+    files: Sequence[Path],
+    part: int,
+    parts: int,
+    *,
+    language: str,
+    pages_path: Path,
+    redirects_path: Path,
+    report_path: Path,
+    corpus: dict[str, Any] | None = None,
+    wiki_name: str = "",
+    source: str = "",
+    settings: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Extract part ``part`` of ``parts`` and write its three files; return the report.
+
+    Args:
+        files: the dump's files in page order.
+        part: number of the part, from 0.
+        language: code of the language whose rules apply.
+        corpus: the ``corpus`` section of the configuration; what it lacks is as in ``DEFAULTS``.
+        wiki_name: database name the dump must have, for example ``enwiki``; empty: any.
+        source: what the files' metadata names as their source.
+        settings: what the metadata's digest is made of; default: language and corpus.
+
+    Raises:
+        DataError: the dump cannot be read, belongs to another wiki, or too much of it is broken.
+    """
+    options = {**DEFAULTS, **(corpus or {})}
+    reader = DumpReader(files, part, parts, allow_truncated=options["allow_truncated"])
+    check_wiki(reader, files[0], language, wiki_name)
+    wiki = load_wiki(language, reader.siteinfo)
+    metadata = stage_metadata(
+        "extract", settings or {"language": language, "corpus": options}, source
+    )
+    run = _Extraction(wiki, options["link_trails"])
+    with ExitStack() as stack:
+        pages = stack.enter_context(PagesSink(pages_path, metadata))
+        redirects = stack.enter_context(ParquetSink(redirects_path, REDIRECTS, metadata))
+        if options["extractor"] == "wikiextractor":
+            from mluke_core.corpus.wikiextractor import run_wikiextractor
+
+            articles = run_wikiextractor(
+                run.sort(reader.pages(), redirects.append), reader.siteinfo, run.extractor
+            )
+        elif options["extractor"] == "mluke":
+            articles = (
+                (page, run.extractor(page.text, clean=True))
+                for page in run.sort(reader.pages(), redirects.append)
+            )
+        else:
+            raise DataError(
+                f"corpus.extractor is {options['extractor']!r}; write mluke or wikiextractor."
+            )
+        for page, paragraphs in articles:
+            pages.append(page.page_id, page.title, paragraphs)
+            run.count(paragraphs)
+        report = run.report(language, part, reader)
+        check_broken(report, options["max_broken_share"], files)
+    write_json(report_path, report)
+    return report
+
+
+class _Extraction:
+    """Sorts pages and counts what is found."""
+
+    def __init__(self, wiki: Wiki, link_trails: bool) -> None:
+        self.wiki = wiki
+        self.extractor = WikitextExtractor(wiki, link_trails)
+        self._redirects = RedirectReader(wiki, self.extractor.titles)
+        self._counts = dict.fromkeys(
+            (
+                "pages",
+                "articles",
+                "redirects",
+                "other_namespaces",
+                "other_models",
+                "broken_pages",
+                "broken_streams",
+                "paragraphs",
+                "characters",
+                "words",
+            ),
+            0,
+        )
+
+    def sort(
+        self, pages: Iterator[Page], append_redirect: Callable[[tuple[str, str, str | None]], None]
+    ) -> Iterator[Page]:
+        """Pass articles on, write redirects, count everything."""
+        counts = self._counts
+        for page in pages:
+            counts["pages"] += 1
+            namespace = page.namespace
+            if namespace is None:
+                namespace = self.extractor.titles.namespace(page.title)
+            if namespace != 0:
+                counts["other_namespaces"] += 1
+                continue
+            target = self._redirects.target(page)
+            if target is not None:
+                counts["redirects"] += 1
+                append_redirect((page.title, target.title, target.fragment or None))
+            elif page.model != "wikitext":
+                counts["other_models"] += 1
+            else:
+                counts["articles"] += 1
+                yield page
+
+    def count(self, paragraphs: Sequence[Paragraph]) -> None:
+        """Add an article's paragraphs, characters and words."""
+        counts = self._counts
+        counts["paragraphs"] += len(paragraphs)
+        characters = spaces = 0
+        for text, _, _ in paragraphs:
+            characters += len(text)
+            spaces += text.count(" ")
+        counts["characters"] += characters
+        if self.wiki.words == "characters":
+            counts["words"] += characters - spaces
+        else:
+            counts["words"] += spaces + len(paragraphs)
+
+    def report(self, language: str, part: int, reader: DumpReader) -> dict[str, Any]:
+        """The part's report; see docs/corpus.md."""
+        self._counts["broken_pages"] = reader.broken_pages
+        self._counts["broken_streams"] = reader.broken_streams
+        return {
+            "language": language,
+            "part": part,
+            "counts": self._counts,
+            "word_unit": self.wiki.words,
+            "links": {
+                "kept": self.extractor.kept,
+                "dropped": dict(sorted(self.extractor.dropped.items())),
+            },
+            "broken": reader.broken[:NAMED_BROKEN],
+        }
+
+
+def check_wiki(reader: DumpReader, path: Path, language: str, wiki_name: str) -> None:
+    """Raise :class:`DataError` when the dump's header names another wiki than was asked for."""
+    siteinfo = reader.siteinfo
+    if wiki_name and siteinfo.database and siteinfo.database != wiki_name:
+        raise DataError(
+            f"{path}: its header says it is a dump of '{siteinfo.database}', but '{wiki_name}' was "
+            f"asked for. Set languages.{language}.wiki to '{siteinfo.database}' if it is the right "
+            "one, or fetch the right dump."
+        )
+    if siteinfo.language and siteinfo.language != language:
+        log.warning(
+            "%s: its header says the language is '%s'; it is read as '%s'",
+            path,
+            siteinfo.language,
+            language,
+        )
+
+
+def check_broken(report: dict[str, Any], limit: float, files: Sequence[Path]) -> None:
+    """Raise :class:`DataError` when more of the part is broken than ``limit`` allows."""
+    counts = report["counts"]
+    broken = counts["broken_pages"] + counts["broken_streams"]
+    if broken > limit * (counts["pages"] + broken):
+        named = "; ".join(
+            f"{entry['file']}, stream at byte {entry['stream']}"
+            + (f", page {entry['page_id']} ({entry['title']})" if "page_id" in entry else "")
+            + f": {entry['error']}"
+            for entry in report["broken"][:5]
+        )
+        raise DataError(
+            f"{files[0].parent}: {counts['broken_pages']} pages and {counts['broken_streams']} "
+            f"streams of {counts['pages'] + broken} are broken, more than corpus.max_broken_share "
+            f"= {limit} allows: {named}. Fetch the files again, or raise the limit."
+        )
