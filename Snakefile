@@ -12,6 +12,7 @@ min_version("9.0")
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/download.smk"
 include: "rules/corpus.smk"
 include: "rules/alignment.smk"

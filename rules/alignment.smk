@@ -17,13 +17,13 @@ rule sitelinks:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         version=STAGE_VERSIONS["sitelinks"],
-        folder=f"{R}/sitelinks",
+        folder=lambda wildcards, output: os.path.dirname(output.sitelinks[0]),
         settings=settings(
             format=CONFIG["alignment"]["sitelinks"],
             wikis={lang: CONFIG["languages"][lang]["wiki"] for lang in LANGUAGES},
         ),
     shell:
-        "{PYTHON} workflow_scripts/sitelinks.py --settings {params.settings:q} --source {input:q} "
+        "python workflow_scripts/sitelinks.py --settings {params.settings:q} --source {input:q} "
         "--output-dir {params.folder:q} --report {output.report:q} --log {log:q}"
 
 
@@ -49,7 +49,7 @@ rule count_entities:
             language=wildcards.lang, targets=CONFIG["vocabulary"]["targets"]
         ),
     shell:
-        "{PYTHON} workflow_scripts/count_entities.py --settings {params.settings:q} "
+        "python workflow_scripts/count_entities.py --settings {params.settings:q} "
         "--memory-mb {resources.mem_mb} --pages {input.pages:q} --redirects {input.redirects:q} "
         "--sitelinks {input.sitelinks:q} --output {output.entities:q} --report {output.report:q} "
         "--log {log:q}"
@@ -79,7 +79,7 @@ rule build_vocabulary:
             **{key: value for key, value in CONFIG["vocabulary"].items() if key != "targets"}
         ),
     shell:
-        "{PYTHON} workflow_scripts/build_vocabulary.py --settings {params.settings:q} "
+        "python workflow_scripts/build_vocabulary.py --settings {params.settings:q} "
         "--entities {params.entities:q} --sitelinks {params.sitelinks:q} "
         "--output {output.vocabulary:q} --json {output.json:q} --report {output.report:q} --log {log:q}"
 
@@ -109,22 +109,9 @@ rule count_mentions:
         version=STAGE_VERSIONS["count_mentions"],
         settings=lambda wildcards: settings(language=wildcards.lang, mentions=CONFIG["mentions"]),
     shell:
-        "{PYTHON} workflow_scripts/count_mentions.py --settings {params.settings:q} "
+        "python workflow_scripts/count_mentions.py --settings {params.settings:q} "
         "--pages {input.pages:q} --redirects {input.redirects:q} --sitelinks {input.sitelinks:q} "
         "--vocabulary {input.vocabulary:q} --output {output:q} --log {log:q}"
-
-
-QA_SOURCES = sorted(
-    {TASKS["qa"]["train"]["source"], TASKS["qa"]["dev"]["source"]}
-    | {test["source"] for test in TASKS["qa"]["tests"].values()}
-)
-# Articles that questions were asked about: English for SQuAD and XQuAD, the context's language
-# for MLQA.
-QA_LANGUAGES = [
-    lang
-    for lang in LANGUAGES
-    if lang == "en" or any(lang in test["columns"] for test in TASKS["qa"]["tests"].values())
-]
 
 
 rule article_mentions:
@@ -157,7 +144,7 @@ rule article_mentions:
             mentions=CONFIG["mentions"],
         ),
     shell:
-        "{PYTHON} workflow_scripts/article_mentions.py --settings {params.settings:q} "
+        "python workflow_scripts/article_mentions.py --settings {params.settings:q} "
         "--articles {input.articles:q} --pages {params.pages:q} --redirects {params.redirects:q} "
         "--sitelinks {params.sitelinks:q} --mentions {params.mentions:q} "
         "--vocabulary {input.vocabulary:q} --output {output:q} --log {log:q}"

@@ -1,6 +1,8 @@
 """Configuration, names and small helpers that every rule file uses."""
 
 import json
+import os
+import shlex
 import sys
 
 from mluke_core import config as settings_of
@@ -15,7 +17,10 @@ try:
 except ConfigError as error:
     sys.exit(f"The configuration needs mending:\n{error}")
 
-PYTHON = sys.executable
+# Steps are run by the interpreter that runs Snakemake, whatever `python` means outside.
+shell.prefix(
+    f"set -euo pipefail; export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
+)
 R = f"{CONFIG['results']}/{CONFIG['scale']}"
 ENVIRONMENT = "../envs/mluke.yaml"
 

@@ -26,7 +26,7 @@ rule extract:
             corpus=CONFIG["corpus"],
         ),
     shell:
-        "{PYTHON} workflow_scripts/extract.py --settings {params.settings:q} --dump {input.dump:q} "
+        "python workflow_scripts/extract.py --settings {params.settings:q} --dump {input.dump:q} "
         "--part {wildcards.part} --parts {params.parts} --pages {output.pages:q} "
         "--redirects {output.redirects:q} --report {output.report:q} --log {log:q}"
 
@@ -53,7 +53,7 @@ rule resolve_redirects:
             language=wildcards.lang, wiki=CONFIG["languages"][wildcards.lang]["wiki"]
         ),
     shell:
-        "{PYTHON} workflow_scripts/resolve_redirects.py --settings {params.settings:q} "
+        "python workflow_scripts/resolve_redirects.py --settings {params.settings:q} "
         "--redirects {input:q} --output {output.redirects:q} --report {output.report:q} --log {log:q}"
 
 

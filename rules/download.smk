@@ -3,8 +3,8 @@
 
 rule make_miniature:
     output:
-        f"{R}/mirror/SHA256SUMS",
-        f"{R}/gold/SHA256SUMS",
+        mirror=f"{R}/mirror/SHA256SUMS",
+        gold=f"{R}/gold/SHA256SUMS",
     log:
         f"{R}/logs/make_miniature.log",
     benchmark:
@@ -13,8 +13,8 @@ rule make_miniature:
         ENVIRONMENT
     params:
         version=STAGE_VERSIONS["make_miniature"],
-        mirror=f"{R}/mirror",
-        gold=f"{R}/gold",
+        mirror=subpath(output.mirror, parent=True),
+        gold=subpath(output.gold, parent=True),
         settings=settings(
             seed=CONFIG["seed"],
             languages=LANGUAGES,
@@ -22,7 +22,7 @@ rule make_miniature:
             wikidata_date=CONFIG["wikidata_date"],
         ),
     shell:
-        "{PYTHON} workflow_scripts/make_miniature.py --settings {params.settings:q} "
+        "python workflow_scripts/make_miniature.py --settings {params.settings:q} "
         "--output {params.mirror:q} --gold {params.gold:q} --log {log:q}"
 
 
@@ -42,6 +42,7 @@ rule download_dump:
         downloads=1,
     params:
         version=STAGE_VERSIONS["download_dump"],
+        downloads=DOWNLOADS,
         settings=lambda wildcards: settings(
             language=wildcards.lang,
             wiki=CONFIG["languages"][wildcards.lang]["wiki"],
@@ -56,8 +57,8 @@ rule download_dump:
             contact=CONFIG["contact"],
         ),
     shell:
-        "{PYTHON} workflow_scripts/download_dump.py --settings {params.settings:q} "
-        "--downloads {DOWNLOADS:q} --output {output:q} --log {log:q}"
+        "python workflow_scripts/download_dump.py --settings {params.settings:q} "
+        "--downloads {params.downloads:q} --output {output:q} --log {log:q}"
 
 
 rule download_source:
@@ -76,29 +77,8 @@ rule download_source:
         downloads=1,
     params:
         version=STAGE_VERSIONS["download_source"],
+        downloads=DOWNLOADS,
         settings=lambda wildcards: settings(**download_settings(wildcards.source)),
     shell:
-        "{PYTHON} workflow_scripts/download_source.py --settings {params.settings:q} "
-        "--downloads {DOWNLOADS:q} --output {output:q} --log {log:q}"
-
-
-def download_settings(name):
-    source = CONFIG["sources"][name]
-    shared = dict(
-        name=name,
-        version=source["version"].format(
-            date=CONFIG["dump_date"], wikidata_date=CONFIG["wikidata_date"]
-        ),
-        licence=source["licence"],
-    )
-    if source.get("local"):
-        return dict(
-            shared, local=source["local"], files=[{"name": file} for file in source["files"]]
-        )
-    return dict(
-        shared,
-        files=settings_of.source_files(CONFIG, name),
-        unpack=source.get("unpack", False),
-        mirror=MIRROR,
-        contact=CONFIG["contact"],
-    )
+        "python workflow_scripts/download_source.py --settings {params.settings:q} "
+        "--downloads {params.downloads:q} --output {output:q} --log {log:q}"

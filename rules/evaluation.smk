@@ -1,13 +1,5 @@
 """Score predictions, and probe what the models know without fine-tuning."""
 
-# G-XLT's average over all 49 pairs needs the 7 of MLQA, where question and context share a language.
-DIAGONAL_OF = {"gxlt": "mlqa"}
-
-
-def diagonal(wildcards):
-    test = DIAGONAL_OF.get(wildcards.test)
-    return [f"{R}/scores/{wildcards.system}/{test}.json"] if test in TASK_OF else []
-
 
 rule score:
     input:
@@ -37,25 +29,10 @@ rule score:
             **test_settings(wildcards),
         ),
     shell:
-        "{PYTHON} workflow_scripts/score.py --settings {params.settings:q} "
+        "python workflow_scripts/score.py --settings {params.settings:q} "
         "--predictions {input.predictions:q} --coverage {input.coverage:q} "
         "--selection {input.selection:q} --sources {params.sources:q} {params.diagonal:q} "
         "--output {output:q} --log {log:q}"
-
-
-def probe_settings(system, probe, **more):
-    return settings(
-        system=system,
-        inputs=CONFIG["systems"][system]["inputs"],
-        seed=CONFIG["seed"],
-        probe={
-            key: value for key, value in PROBES[probe].items() if key not in ("sources", "source")
-        },
-        **more,
-    )
-
-
-MLAMA_SOURCES = PROBES["mlama"]["sources"]
 
 
 rule probe_mlama:
@@ -80,7 +57,7 @@ rule probe_mlama:
         sources=[f"{role}={source_manifest(name)}" for role, name in MLAMA_SOURCES.items()],
         settings=lambda wildcards: probe_settings(wildcards.system, "mlama"),
     shell:
-        "OMP_NUM_THREADS={threads} {PYTHON} workflow_scripts/probe_mlama.py "
+        "OMP_NUM_THREADS={threads} python workflow_scripts/probe_mlama.py "
         "--settings {params.settings:q} --model {input.model:q} --sources {params.sources:q} "
         "--vocabulary {input.vocabulary:q} --output {output:q} --log {log:q}"
 
@@ -100,7 +77,7 @@ rule score_mlama:
         sitelinks=per_language(f"{R}/sitelinks/{{lang}}.parquet"),
         settings=lambda wildcards: probe_settings(wildcards.system, "mlama"),
     shell:
-        "{PYTHON} workflow_scripts/score_mlama.py --settings {params.settings:q} "
+        "python workflow_scripts/score_mlama.py --settings {params.settings:q} "
         "--predictions {input.predictions:q} --sitelinks {params.sitelinks:q} --output {output:q} "
         "--log {log:q}"
 
@@ -125,7 +102,7 @@ rule probe_retrieval:
         version=STAGE_VERSIONS["probe_retrieval"],
         settings=lambda wildcards: probe_settings(wildcards.system, "cwr"),
     shell:
-        "OMP_NUM_THREADS={threads} {PYTHON} workflow_scripts/probe_retrieval.py "
+        "OMP_NUM_THREADS={threads} python workflow_scripts/probe_retrieval.py "
         "--settings {params.settings:q} --model {input.model:q} --source {input.source:q} "
         "--output {output.scores:q} --features {output.features:q} --log {log:q}"
 
@@ -150,64 +127,9 @@ rule probe_modularity:
         version=STAGE_VERSIONS["probe_modularity"],
         settings=lambda wildcards: probe_settings(wildcards.system, "modularity"),
     shell:
-        "OMP_NUM_THREADS={threads} {PYTHON} workflow_scripts/probe_modularity.py "
+        "OMP_NUM_THREADS={threads} python workflow_scripts/probe_modularity.py "
         "--settings {params.settings:q} --model {input.model:q} --source {input.source:q} "
         "--output {output.scores:q} --features {output.features:q} --log {log:q}"
-
-
-def is_luke(system):
-    return CONFIG["models"][CONFIG["systems"][system]["model"]].get("objective") == "luke"
-
-
-def table_systems(table):
-    """The run's systems that a table has a row for."""
-    only_luke = CONFIG["tables"][table].get("models") == "luke"
-    return [name for name in SYSTEMS if is_luke(name) or not only_luke]
-
-
-def tests_of(table):
-    """The test collections and probes a table reads."""
-    entry = CONFIG["tables"][table]
-    match entry["kind"]:
-        case "scores":
-            return list(dict.fromkeys(block["test"] for block in entry["blocks"]))
-        case "language_bias":
-            return ["mlama"]
-        case "gxlt":
-            return ["mlqa", "gxlt"]
-        case _:
-            return []
-
-
-def is_active(test):
-    return test in PROBES or TASK_OF[test] in ACTIVE_TASKS
-
-
-def table_scores(table):
-    return [
-        f"{R}/scores/{system}/{test}.json"
-        for system in table_systems(table)
-        for test in tests_of(table)
-        if is_active(test)
-    ]
-
-
-def missing_tests(table):
-    """Tests of a table that cannot be run here -> the reason, for a note under the table."""
-    return {
-        test: settings_of.unavailable_reason(CONFIG, TASKS[TASK_OF[test]]["train"]["source"])
-        for test in tests_of(table)
-        if not is_active(test)
-    }
-
-
-def selections():
-    """Every selection of the run: what Appendix B lists."""
-    return [
-        f"{R}/finetuned/{system}/{task}/selection.json"
-        for system in SYSTEMS
-        for task in ACTIVE_TASKS
-    ]
 
 
 rule scores:

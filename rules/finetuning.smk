@@ -1,63 +1,6 @@
 """Fine-tune every run of a task's search, choose the best on English dev, predict the test sets."""
 
 
-def model_of(wildcards):
-    return f"{R}/pretrained/{CONFIG['systems'][wildcards.system]['model']}"
-
-
-def training_sources(wildcards):
-    task = TASKS[wildcards.task]
-    return sorted({task["train"]["source"], task["dev"]["source"]})
-
-
-def qa_languages(columns):
-    """Languages of the run among `columns`, English first: their mention tables are needed."""
-    return ["en", *(lang for lang in columns if lang != "en" and lang in LANGUAGES)]
-
-
-def mention_inputs(system, task, languages):
-    """Mention tables, which only entity inputs of question answering need."""
-    if task != "qa" or CONFIG["systems"][system]["inputs"] != "entity":
-        return {}
-    return {
-        "article_mentions": f"{R}/mentions/articles.parquet",
-        "mentions": [f"{R}/mentions/{lang}.parquet" for lang in languages if lang in LANGUAGES],
-    }
-
-
-def mention_arguments(system, task, languages):
-    """The same files as command-line arguments."""
-    inputs = mention_inputs(system, task, languages)
-    if not inputs:
-        return []
-    tables = per_language(
-        f"{R}/mentions/{{lang}}.parquet", [l for l in languages if l in LANGUAGES]
-    )
-    return ["--article-mentions", inputs["article_mentions"], "--mentions", *tables]
-
-
-def kept(path):
-    return path if CONFIG["finetuning"]["keep_weights"] else temp(path)
-
-
-def finetune_settings(wildcards):
-    task = TASKS[wildcards.task]
-    options = ("train", "dev", "metric", "epochs", "gradient_clipping", "maximum_steps")
-    return settings(
-        system=wildcards.system,
-        task=wildcards.task,
-        inputs=CONFIG["systems"][wildcards.system]["inputs"],
-        run=dict(RUNS[wildcards.task][wildcards.run], name=wildcards.run),
-        maximum_examples=task["maximum_examples"],
-        options=task["options"],
-        mentions=CONFIG["mentions"],
-        finetuning={
-            key: CONFIG["finetuning"][key] for key in ("precision", "weight_decay", "warmup_share")
-        },
-        **{key: task[key] for key in options},
-    )
-
-
 rule finetune:
     input:
         unpack(lambda wildcards: mention_inputs(wildcards.system, wildcards.task, ["en"])),
@@ -83,7 +26,7 @@ rule finetune:
         work=f"{R}/work/finetuned/{{system}}/{{task}}/{{run}}",
         settings=finetune_settings,
     shell:
-        "OMP_NUM_THREADS={threads} {PYTHON} workflow_scripts/finetune.py "
+        "OMP_NUM_THREADS={threads} python workflow_scripts/finetune.py "
         "--settings {params.settings:q} --model {input.model:q} --sources {params.sources:q} "
         "{params.mentions:q} --work {params.work:q} --output {output.result:q} "
         "--weights {output.weights:q} --log {log:q}"
@@ -107,46 +50,8 @@ rule select_run:
             task=wildcards.task, metric=TASKS[wildcards.task]["metric"]
         ),
     shell:
-        "{PYTHON} workflow_scripts/select_run.py --settings {params.settings:q} --results {input:q} "
+        "python workflow_scripts/select_run.py --settings {params.settings:q} --results {input:q} "
         "--output {output:q} --log {log:q}"
-
-
-def test_entry(wildcards):
-    return TASKS[TASK_OF[wildcards.test]]["tests"][wildcards.test]
-
-
-def test_sources(wildcards):
-    """The sources of a test collection that are available."""
-    test = test_entry(wildcards)
-    names = {test["source"]} if "source" in test else {e["source"] for e in test["files"].values()}
-    return sorted(name for name in names if settings_of.is_available(CONFIG, name))
-
-
-def unavailable_columns(wildcards):
-    """Columns whose licensed source the user has not given -> the reason."""
-    return {
-        column: settings_of.unavailable_reason(CONFIG, entry["source"])
-        for column, entry in test_entry(wildcards).get("files", {}).items()
-        if not settings_of.is_available(CONFIG, entry["source"])
-    }
-
-
-def test_settings(wildcards):
-    test = test_entry(wildcards)
-    return dict(
-        task=TASK_OF[wildcards.test],
-        test=wildcards.test,
-        columns=test["columns"],
-        files=test.get("files", {}),
-        unavailable=unavailable_columns(wildcards),
-    )
-
-
-def runs_of(wildcards):
-    return {
-        run: f"{R}/finetuned/{wildcards.system}/{TASK_OF[wildcards.test]}/{run}/weights"
-        for run in RUNS[TASK_OF[wildcards.test]]
-    }
 
 
 rule predict:
@@ -194,7 +99,7 @@ rule predict:
             **test_settings(wildcards),
         ),
     shell:
-        "OMP_NUM_THREADS={threads} {PYTHON} workflow_scripts/predict.py "
+        "OMP_NUM_THREADS={threads} python workflow_scripts/predict.py "
         "--settings {params.settings:q} --selection {input.selection:q} "
         "--weights {params.weights:q} --model {input.model:q} --sources {params.sources:q} "
         "{params.mentions:q} --output {output.predictions:q} --coverage {output.coverage:q} "

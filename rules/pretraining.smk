@@ -14,7 +14,7 @@ rule build_tokenizer:
         version=STAGE_VERSIONS["build_tokenizer"],
         settings=lambda wildcards: settings(kind=CONFIG["tokenizers"][wildcards.tokenizer]["kind"]),
     shell:
-        "{PYTHON} workflow_scripts/build_tokenizer.py --settings {params.settings:q} "
+        "python workflow_scripts/build_tokenizer.py --settings {params.settings:q} "
         "--source {input:q} --output {output:q} --log {log:q}"
 
 
@@ -46,7 +46,7 @@ rule build_sequences:
             language=wildcards.lang, seed=CONFIG["seed"], sequences=CONFIG["sequences"]
         ),
     shell:
-        "{PYTHON} workflow_scripts/build_sequences.py --settings {params.settings:q} "
+        "python workflow_scripts/build_sequences.py --settings {params.settings:q} "
         "--pages {input.pages:q} --redirects {input.redirects:q} --sitelinks {input.sitelinks:q} "
         "--vocabulary {input.vocabulary:q} --tokenizer {input.tokenizer:q} "
         "--output {output.sequences:q} --report {output.report:q} --log {log:q}"
@@ -72,7 +72,7 @@ rule write_manifest:
         reports=per_part(f"{R}/reports/sequences/{{lang}}/{{part}}.json"),
         settings=settings(alpha=CONFIG["pretraining"]["alpha"]),
     shell:
-        "{PYTHON} workflow_scripts/write_manifest.py --settings {params.settings:q} "
+        "python workflow_scripts/write_manifest.py --settings {params.settings:q} "
         "--shards {params.shards:q} --reports {params.reports:q} --vocabulary {input.vocabulary:q} "
         "--tokenizer {input.tokenizer:q} --output {output:q} --log {log:q}"
 
@@ -80,10 +80,6 @@ rule write_manifest:
 rule sequences:
     input:
         rules.write_manifest.output,
-
-
-def tokenizer_of(wildcards):
-    return f"{R}/tokenizers/{CONFIG['models'][wildcards.model]['tokenizer']}"
 
 
 rule initialize_model:
@@ -103,7 +99,7 @@ rule initialize_model:
             architecture=CONFIG["models"][wildcards.model]["architecture"], seed=CONFIG["seed"]
         ),
     shell:
-        "{PYTHON} workflow_scripts/initialize_model.py --settings {params.settings:q} "
+        "python workflow_scripts/initialize_model.py --settings {params.settings:q} "
         "--tokenizer {input.tokenizer:q} --output {output:q} --log {log:q}"
 
 
@@ -125,38 +121,8 @@ rule import_model:
         version=STAGE_VERSIONS["import_model"],
         settings=lambda wildcards: settings(name=wildcards.model),
     shell:
-        "{PYTHON} workflow_scripts/import_model.py --settings {params.settings:q} "
+        "python workflow_scripts/import_model.py --settings {params.settings:q} "
         "--source {input.source:q} --tokenizer {input.tokenizer:q} --output {output:q} --log {log:q}"
-
-
-def stages_of(model):
-    return list(CONFIG["models"][model]["stages"])
-
-
-def previous_stage(wildcards):
-    """The folder of the stage before this one, or nothing for the first."""
-    stages = stages_of(wildcards.model)
-    if wildcards.stage not in stages:
-        raise ValueError(
-            f"Model {wildcards.model} has no stage {wildcards.stage}; it has {', '.join(stages)}."
-        )
-    index = stages.index(wildcards.stage)
-    return [f"{R}/pretraining/{wildcards.model}/{stages[index - 1]}"] if index else []
-
-
-def stage_settings(wildcards):
-    model = CONFIG["models"][wildcards.model]
-    shared = {key: value for key, value in CONFIG["pretraining"].items() if key != "stages"}
-    for key in ("nodes", "processes_per_node", "threads", "alpha", "tokenizer"):
-        del shared[key]
-    return settings(
-        model=wildcards.model,
-        objective=model["objective"],
-        stage=wildcards.stage,
-        seed=CONFIG["seed"],
-        **shared,
-        **CONFIG["pretraining"]["stages"][wildcards.stage] | model["stages"][wildcards.stage],
-    )
 
 
 rule pretrain:
@@ -187,8 +153,9 @@ rule pretrain:
         work=f"{R}/work/pretraining/{{model}}/{{stage}}",
         settings=stage_settings,
     shell:
-        "PYTHON={PYTHON:q} workflow_scripts/launch.sh {params.nodes} {params.processes} {threads} "
-        "{PYTHON} workflow_scripts/pretrain.py --settings {params.settings:q} "
+        "PYTHON="
+        + "python workflow_scripts/launch.sh {params.nodes} {params.processes} {threads} "
+        + "python workflow_scripts/pretrain.py --settings {params.settings:q} "
         "--manifest {input.manifest:q} --vocabulary {input.vocabulary:q} --base {input.base:q} "
         "{params.previous:q} --work {params.work:q} --output {output:q} --log {log:q}"
 
@@ -218,7 +185,7 @@ rule export_model:
             objective=CONFIG["models"][wildcards.model]["objective"],
         ),
     shell:
-        "{PYTHON} workflow_scripts/export_model.py --settings {params.settings:q} "
+        "python workflow_scripts/export_model.py --settings {params.settings:q} "
         "--weights {input.weights:q} --base {input.base:q} --vocabulary {input.vocabulary:q} "
         "--entity-vocab {input.entity_vocab:q} --output {output:q} --log {log:q}"
 

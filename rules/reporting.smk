@@ -3,6 +3,9 @@
 CAPTIONS = "../report"
 
 
+report: "../report/workflow.rst"
+
+
 rule corpus_statistics:
     input:
         extract=[
@@ -22,38 +25,10 @@ rule corpus_statistics:
         version=STAGE_VERSIONS["corpus_statistics"],
         settings=settings(languages=LANGUAGES),
     shell:
-        "{PYTHON} workflow_scripts/corpus_statistics.py --settings {params.settings:q} "
+        "python workflow_scripts/corpus_statistics.py --settings {params.settings:q} "
         "--extract {input.extract:q} --redirects {input.redirects:q} --entities {input.entities:q} "
         "--vocabulary-report {input.vocabulary:q} --manifest {input.manifest:q} --output {output:q} "
         "--log {log:q}"
-
-
-def table_files(table):
-    return [f"{R}/tables/{table}.{suffix}" for suffix in ("csv", "md", "tex", "html")]
-
-
-def table_columns(table):
-    """Test collection or probe of a table -> its columns in this run."""
-    return {
-        test: (
-            PROBES[test]["languages"]
-            if test in PROBES
-            else TASKS[TASK_OF[test]]["tests"][test]["columns"]
-        )
-        for test in tests_of(table)
-    }
-
-
-def row_entries(systems):
-    """What a table shows of its systems, so that nothing else of their entries re-runs it."""
-    return {
-        name: {key: SYSTEMS[name][key] for key in ("label", "published") if key in SYSTEMS[name]}
-        for name in systems
-    }
-
-
-def of_kind(table, kind):
-    return CONFIG["tables"][table]["kind"] == kind
 
 
 rule table:
@@ -73,7 +48,10 @@ rule table:
             f"{R}/tables/{{table}}.html",
             caption=f"{CAPTIONS}/table.rst",
             category="Tables",
-            labels={"table": "{table}"},
+            labels=lambda wildcards: {
+                "table": CONFIG["tables"][wildcards.table]["title"],
+                "shown as": "table",
+            },
         ),
     log:
         f"{R}/logs/table/{{table}}.log",
@@ -90,9 +68,10 @@ rule table:
             systems=row_entries(table_systems(wildcards.table)),
             order=table_systems(wildcards.table),
             columns=table_columns(wildcards.table),
+            missing=missing_tests(wildcards.table),
         ),
     shell:
-        "{PYTHON} workflow_scripts/table.py --settings {params.settings:q} "
+        "python workflow_scripts/table.py --settings {params.settings:q} "
         "--scores {input.scores:q} --selections {input.selections:q} {params.corpus:q} "
         "--output-stem {params.stem:q} --log {log:q}"
 
@@ -114,10 +93,6 @@ for table in CONFIG["tables"]:
 
 
 SCALE_SETTINGS = settings(scale=CONFIG["scale"])
-DRAW = (
-    "{PYTHON} workflow_scripts/figures.py --settings {params.settings:q} --inputs {input:q} "
-    "--output {output:q} --log {log:q} --kind "
-)
 
 
 rule figure_loss:
@@ -142,7 +117,8 @@ rule figure_loss:
         version=STAGE_VERSIONS["figures"],
         settings=SCALE_SETTINGS,
     shell:
-        DRAW + "loss"
+        "python workflow_scripts/figures.py --kind loss --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
 rule figure_corpus:
@@ -163,7 +139,8 @@ rule figure_corpus:
         version=STAGE_VERSIONS["figures"],
         settings=SCALE_SETTINGS,
     shell:
-        DRAW + "corpus"
+        "python workflow_scripts/figures.py --kind corpus --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
 rule figure_sampling:
@@ -184,7 +161,8 @@ rule figure_sampling:
         version=STAGE_VERSIONS["figures"],
         settings=SCALE_SETTINGS,
     shell:
-        DRAW + "sampling"
+        "python workflow_scripts/figures.py --kind sampling --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
 rule figure_vocabulary:
@@ -205,7 +183,8 @@ rule figure_vocabulary:
         version=STAGE_VERSIONS["figures"],
         settings=SCALE_SETTINGS,
     shell:
-        DRAW + "vocabulary"
+        "python workflow_scripts/figures.py --kind vocabulary --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
 rule figure_finetuning:
@@ -236,7 +215,8 @@ rule figure_finetuning:
             order=list(SYSTEMS),
         ),
     shell:
-        DRAW + "finetuning"
+        "python workflow_scripts/figures.py --kind finetuning --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
 rule figure_comparison:
@@ -247,7 +227,10 @@ rule figure_comparison:
             f"{R}/figures/comparison/{{table}}.svg",
             caption=f"{CAPTIONS}/comparison.rst",
             category="Tables",
-            labels={"table": "{table}, as dots"},
+            labels=lambda wildcards: {
+                "table": CONFIG["tables"][wildcards.table]["title"],
+                "shown as": "dots",
+            },
         ),
     log:
         f"{R}/logs/figures/comparison-{{table}}.log",
@@ -261,7 +244,8 @@ rule figure_comparison:
             systems=row_entries(table_systems(wildcards.table)),
         ),
     shell:
-        DRAW + "comparison"
+        "python workflow_scripts/figures.py --kind comparison --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
 rule resources:
@@ -277,7 +261,7 @@ rule resources:
         version=STAGE_VERSIONS["resources"],
         benchmarks=f"{R}/benchmarks",
     shell:
-        "{PYTHON} workflow_scripts/resources.py --benchmarks {params.benchmarks:q} "
+        "python workflow_scripts/resources.py --benchmarks {params.benchmarks:q} "
         "--output {output:q} --log {log:q}"
 
 
@@ -299,13 +283,14 @@ rule figure_resources:
         version=STAGE_VERSIONS["figures"],
         settings=SCALE_SETTINGS,
     shell:
-        DRAW + "resources"
+        "python workflow_scripts/figures.py --kind resources --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
 HAS_SEQUENCES = bool(TRAINED) or any(of_kind(table, "corpus") for table in TABLES)
 TUNED_TASKS = [
     task
-    for task in TASKS
+    for task in ACTIVE_TASKS
     if any(test in TASKS[task]["tests"] for t in TABLES for test in tests_of(t))
 ]
 
@@ -323,23 +308,6 @@ rule figures:
             table=[table for table in TABLES if of_kind(table, "scores")],
         ),
         rules.figure_resources.output,
-
-
-def run_sources():
-    """Every data source that this run reads, for its checksums."""
-    names = {wikidata_source()} if HAS_SEQUENCES else set()
-    names |= {CONFIG["tokenizers"][model["tokenizer"]]["source"] for model in MODELS.values()}
-    names |= {MODELS[name]["source"] for name in IMPORTED}
-    for task in TUNED_TASKS:
-        names |= {TASKS[task][split]["source"] for split in ("train", "dev")}
-    for test in {test for table in TABLES for test in tests_of(table)}:
-        if test in TASK_OF:
-            entry = TASKS[TASK_OF[test]]["tests"][test]
-            files = entry["files"].values() if "files" in entry else [entry]
-            names |= {file["source"] for file in files}
-        else:
-            names |= set(PROBES[test].get("sources", {"": PROBES[test].get("source")}).values())
-    return sorted(name for name in names if settings_of.is_available(CONFIG, name))
 
 
 rule provenance:
@@ -363,6 +331,6 @@ rule provenance:
         benchmarks=f"{R}/benchmarks",
         settings=lambda wildcards: settings(**CONFIG),
     shell:
-        "{PYTHON} workflow_scripts/provenance.py --settings {params.settings:q} "
+        "python workflow_scripts/provenance.py --settings {params.settings:q} "
         "--sources {input.sources:q} --dumps {input.dumps:q} --benchmarks {params.benchmarks:q} "
         "--output {output:q} --log {log:q}"
