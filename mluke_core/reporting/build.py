@@ -31,7 +31,8 @@ def build_table(
     Args:
         settings: ``scale``, ``name`` and ``table`` (its entry); for all kinds but ``corpus`` also
             ``systems`` (name → entry); for kinds with languages ``columns`` (test → columns);
-            optionally ``order``, the systems from top to bottom.
+            optionally ``order``, the systems from top to bottom, and ``missing``, the tests that
+            cannot be run here (test → reason).
         scores: score files, for the kinds ``scores``, ``language_bias`` and ``gxlt``.
         selections: for the kind ``hyperparameters``.
         corpus: ``reports/corpus.json``, for the kind ``corpus``.
@@ -43,19 +44,19 @@ def build_table(
     """
     name, scale, entry = required_settings(settings, "name", "scale", "table")
     systems = ordered_systems(settings)
-    columns = settings.get("columns", {})
+    columns, missing = settings.get("columns", {}), settings.get("missing", {})
     match entry["kind"]:
         case "scores":
-            book = ScoreBook.load(_given(scores, name, "--scores"))
+            book = ScoreBook.load(_given(scores, name, "--scores", missing), missing)
             return score_table(name, scale, entry, systems, columns, book, Published.load())
         case "gxlt":
-            book = ScoreBook.load(_given(scores, name, "--scores"))
+            book = ScoreBook.load(_given(scores, name, "--scores", missing), missing)
             return gxlt_table(name, scale, entry, systems, columns, book, Published.load())
         case "language_bias":
-            book = ScoreBook.load(_given(scores, name, "--scores"))
+            book = ScoreBook.load(_given(scores, name, "--scores", missing), missing)
             return language_bias_table(name, scale, entry, systems, book, Published.load())
         case "hyperparameters":
-            loaded = [Selection.load(path) for path in _given(selections, name, "--selections")]
+            loaded = [Selection.load(path) for path in _given(selections, name, "--selections", {})]
             return hyperparameter_table(name, scale, entry, systems, loaded)
         case "corpus":
             if corpus is None:
@@ -84,7 +85,9 @@ def ordered_systems(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]
     return {system: systems[system] for system in order}
 
 
-def _given(paths: Sequence[Path], name: str, option: str) -> Sequence[Path]:
-    if not paths:
+def _given(
+    paths: Sequence[Path], name: str, option: str, missing: Mapping[str, str]
+) -> Sequence[Path]:
+    if not paths and not missing:
         raise DataError(f"{name} needs the files of {option}, and none was given.")
     return paths

@@ -133,7 +133,7 @@ def _summary(
             values, notes = (
                 pair_average(scores, book.get(system, DIAGONAL_TEST), "default", average, METRIC)
                 if scores
-                else (None, ["not scored in this run"])
+                else (None, [book.absence(TEST)])
             )
             cells.append(measured_cell("G-XLT", average, values, number, notes, not notes))
         rows.append(Row(entry["label"], cells, system=system, variant="default"))

@@ -62,7 +62,12 @@ def language_bias_table(
                 cell
                 for language in languages
                 for cell in _cells(
-                    scores, variant, language, entry["published"], printed_row, published
+                    scores or book.absence(TEST),
+                    variant,
+                    language,
+                    entry["published"],
+                    printed_row,
+                    published,
                 )
             ]
             rows.append(Row(row_label(system_entry, variant), cells, system, variant))
@@ -75,7 +80,7 @@ def language_bias_table(
 
 
 def _cells(
-    scores: Scores | None,
+    scores: Scores | str,
     variant: str,
     language: str,
     block: str,
@@ -107,10 +112,11 @@ def _cells(
 
 
 def _bias(
-    scores: Scores | None, variant: str, language: str
+    scores: Scores | str, variant: str, language: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    if scores is None:
-        return {}, ("not scored in this run",)
+    """The entry of the score file and notes; ``scores`` is the reason where there is no file."""
+    if isinstance(scores, str):
+        return {}, (scores,)
     found = scores.details.get(DETAILS, {}).get(variant, {}).get(language)
     if found is None:
         return {}, (scores.reason(language),)

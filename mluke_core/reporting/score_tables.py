@@ -72,7 +72,7 @@ def score_table(
             _block_cells(
                 block,
                 shown,
-                book.get(system, block["test"]),
+                book.get(system, block["test"]) or book.absence(block["test"]),
                 book.get(system, DIAGONAL_TEST),
                 variant,
                 published_row(systems[system], variant),
@@ -154,7 +154,7 @@ def block_columns(block: Block, configured: Sequence[str], published: Published)
 def _block_cells(
     block: Block,
     columns: Sequence[str],
-    scores: Scores | None,
+    scores: Scores | str,
     diagonal: Scores | None,
     variant: str,
     row: str,
@@ -169,8 +169,8 @@ def _block_cells(
         number = printed.number if printed else None
         values: list[float] | None
         notes: list[str]
-        if scores is None:
-            values, notes = None, ["not scored in this run"]
+        if isinstance(scores, str):
+            values, notes = None, [scores]
         elif column == block.get("average"):
             values, notes = average_over(scores, variant, plain, block["metric"])
         elif column in PAIR_AVERAGES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,8 @@ class Scores:
 class ScoreBook:
     """All score files of a table, by system and test."""
 
-    def __init__(self, files: Iterable[Scores]) -> None:
+    def __init__(self, files: Iterable[Scores], missing: Mapping[str, str] | None = None) -> None:
+        self._missing = missing or {}
         self._files: dict[tuple[str, str], Scores] = {}
         for scores in files:
             key = scores.system, scores.test
@@ -104,9 +105,23 @@ class ScoreBook:
             self._files[key] = scores
 
     @classmethod
-    def load(cls, paths: Iterable[str | Path]) -> ScoreBook:
-        """Read every score file; :class:`DataError` when one is damaged or given twice."""
-        return cls(Scores.load(path) for path in paths)
+    def load(
+        cls, paths: Iterable[str | Path], missing: Mapping[str, str] | None = None
+    ) -> ScoreBook:
+        """Read every score file.
+
+        Args:
+            paths: score files.
+            missing: test → why no system has scores for it.
+
+        Raises:
+            DataError: a file is damaged or given twice.
+        """
+        return cls((Scores.load(path) for path in paths), missing)
+
+    def absence(self, test: str) -> str:
+        """Why :meth:`get` is None for a test, for a reader of the table."""
+        return self._missing.get(test, "not scored in this run")
 
     def get(self, system: str, test: str) -> Scores | None:
         """The scores of one system on one test, or None."""

@@ -116,6 +116,8 @@ def comparison_finding(title: str, dots: Sequence[Dot]) -> str:
     """The table's name, and how far measured and published are apart on average."""
     name = title.split(":", 1)[0]
     differences = [dot.difference for dot in dots if dot.difference is not None]
+    if all(dot.measured is None for dot in dots):
+        return f"{name}: nothing was measured in this run"
     if not differences:
         return f"{name}: measured values; the paper has none to set beside them"
     mean, size = fmean(differences), fmean(abs(value) for value in differences)
