@@ -13,10 +13,9 @@ from mluke_core.alignment.database import (
     connect,
     fetch_row,
     fetch_table,
-    link_targets,
-    open_pages,
     open_parquet,
 )
+from mluke_core.alignment.page_columns import link_targets, open_pages
 from mluke_core.errors import DataError
 from mluke_core.io.parquet import stage_metadata, write_table
 

@@ -1,4 +1,4 @@
-"""DuckDB with a memory cap, and the columns of page files that its queries read."""
+"""DuckDB with a memory cap, and Parquet files opened with clear errors."""
 
 from __future__ import annotations
 
@@ -59,38 +59,6 @@ def fetch_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, .
     """The only row of a query that has one, such as a sum over everything."""
     (row,) = connection.execute(query).fetchall()
     return row
-
-
-def link_targets(pages: Sequence[Path]) -> pa.RecordBatchReader:
-    """The targets of all links of some page files as one column ``target``.
-
-    Only that one column of the files is read: text and offsets stay on disk.
-    """
-    schema = pa.schema([("target", pa.string())])
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for path in pages:
-            with open_pages(path) as file:
-                paths = [file.schema.column(i).path for i in range(len(file.schema))]
-                (column,) = [name for name in paths if name.endswith(".target")]
-                for batch in file.iter_batches(batch_size=4096, columns=[column]):
-                    paragraphs = batch.column(0).flatten()
-                    links = paragraphs.field("links").flatten()
-                    yield pa.record_batch([links.field("target").cast(pa.string())], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def open_pages(path: Path) -> pq.ParquetFile:
-    """Open a page file; :class:`DataError` when it is missing, damaged or of another kind."""
-    file = open_parquet(path)
-    names = set(file.schema_arrow.names)
-    if not {"page_id", "title", "paragraphs"} <= names:
-        raise DataError(
-            f"{path}: expected a page file (page_id, title, paragraphs); it has "
-            f"{', '.join(sorted(names))}."
-        )
-    return file
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

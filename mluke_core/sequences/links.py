@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,17 +13,18 @@ from mluke_core.alignment.build_vocabulary import titles_in_vocabulary
 from mluke_core.alignment.database import (
     connect,
     fetch_table,
-    link_targets,
-    open_pages,
     open_parquet,
+)
+from mluke_core.alignment.page_columns import (
+    PAGES_PER_BATCH,
+    link_targets,
+    list_bounds,
+    open_pages,
 )
 
 # What stands for the entity of a link that leads to none.
 NO_ITEM = -1
 OUTSIDE_VOCABULARY = -2
-
-# Smaller than the other batches: a page may hold a megabyte of text.
-PAGES_PER_BATCH = 256
 
 _RESOLVED = """
 SELECT target,
@@ -106,8 +106,8 @@ def _pages_of(batch: pa.RecordBatch, targets: TargetIndex) -> Iterator[LinkedPag
     starts = links.field("start").to_pylist()
     ends = links.field("end").to_pylist()
     entities = targets.entities_of(links.field("target").cast(pa.string()))
-    page_bounds = _bounds(paragraphs)
-    link_bounds = _bounds(link_lists)
+    page_bounds = list_bounds(paragraphs)
+    link_bounds = list_bounds(link_lists)
     page_ids = batch.column("page_id").to_pylist()
     titles = batch.column("title").to_pylist()
     for i, (page_id, title) in enumerate(zip(page_ids, titles, strict=True)):
@@ -128,9 +128,3 @@ def _pages_of(batch: pa.RecordBatch, targets: TargetIndex) -> Iterator[LinkedPag
                 for k in range(first, last)
             ],
         )
-
-
-def _bounds(lists: pa.ListArray) -> list[int]:
-    """Where each list begins in the flattened values; one more entry for the end of the last."""
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return [0, *np.cumsum(lengths).tolist()]

@@ -1,0 +1,73 @@
+"""Single columns of page files, read without the rest: targets of links, texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mluke_core.alignment.database import open_parquet
+from mluke_core.errors import DataError
+
+# Small, because a page may hold a megabyte of text.
+PAGES_PER_BATCH = 256
+
+
+def open_pages(path: Path) -> pq.ParquetFile:
+    """Open a page file; :class:`DataError` when it is missing, damaged or of another kind."""
+    file = open_parquet(path)
+    names = set(file.schema_arrow.names)
+    if not {"page_id", "title", "paragraphs"} <= names:
+        raise DataError(
+            f"{path}: expected a page file (page_id, title, paragraphs); it has "
+            f"{', '.join(sorted(names))}."
+        )
+    return file
+
+
+def link_targets(pages: Sequence[Path]) -> pa.RecordBatchReader:
+    """The targets of all links of some page files as one column ``target``.
+
+    Only that one column of the files is read: text and offsets stay on disk.
+    """
+    schema = pa.schema([("target", pa.string())])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for path in pages:
+            with open_pages(path) as file:
+                for batch in file.iter_batches(4096, columns=[leaf_column(file, "target")]):
+                    paragraphs = batch.column(0).flatten()
+                    links = paragraphs.field("links").flatten()
+                    yield pa.record_batch([links.field("target").cast(pa.string())], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def page_texts(pages: Sequence[Path]) -> Iterator[str]:
+    """The text of every page, paragraphs on lines of their own."""
+    for path in pages:
+        with open_pages(path) as file:
+            column = leaf_column(file, "text")
+            for batch in file.iter_batches(PAGES_PER_BATCH, columns=[column]):
+                paragraphs = batch.column(0)
+                bounds = list_bounds(paragraphs)
+                texts = paragraphs.flatten().field("text").to_pylist()
+                for i in range(len(paragraphs)):
+                    yield "\n".join(texts[bounds[i] : bounds[i + 1]])
+
+
+def leaf_column(file: pq.ParquetFile, name: str) -> str:
+    """Path of the one column of primitive values that is called ``name``, however deep."""
+    paths = [file.schema.column(i).path for i in range(len(file.schema))]
+    (path,) = [path for path in paths if path.endswith(f".{name}")]
+    return path
+
+
+def list_bounds(lists: pa.ListArray) -> list[int]:
+    """Where each list begins in the flattened values; one more entry for the end of the last."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    return [0, *np.cumsum(lengths).tolist()]
