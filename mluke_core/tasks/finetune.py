@@ -1,0 +1,175 @@
+"""Fine-tune one system on one task with one point of the search: the step `finetune`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import resource
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mluke_core.errors import DataError
+from mluke_core.io.cli import required_settings
+from mluke_core.io.files import digest_of, file_digest, write_json
+from mluke_core.io.sources import Source
+from mluke_core.modeling.loading import WEIGHTS_FILE
+from mluke_core.tasks.base import Feature, Task
+from mluke_core.tasks.data import Dataset
+from mluke_core.tasks.model import TaskModel, choose_device, load_backbone, predict_scores
+from mluke_core.tasks.settings import MentionFiles, make_task
+from mluke_core.tasks.tables import Tables
+from mluke_core.tasks.trainer import TrainerSettings, train
+from mluke_core.tasks.weights import save_weights
+from mluke_core.versions import STAGE_VERSIONS
+
+log = logging.getLogger("mluke")
+
+
+def finetune(
+    settings: Mapping[str, Any],
+    model: Path,
+    sources: Mapping[str, Path],
+    mentions: MentionFiles,
+    work: Path,
+    output: Path,
+    weights: Path,
+) -> None:
+    """Train, evaluate on the development set, write ``output`` (result.json) and ``weights``.
+
+    Args:
+        settings: as ``docs/design.md`` lists them for `finetune`.
+        model: folder of the pretrained model.
+        sources: source manifests by name.
+        work: folder for the checkpoint of an unfinished run.
+
+    Raises:
+        MlukeError: something in the settings or data that the user can mend.
+    """
+    begin = time.monotonic()
+    names = ("task", "inputs", "train", "dev", "options", "run", "epochs", "finetuning")
+    required_settings(dict(settings), *names)
+    trainer = trainer_settings(settings)
+    task = make_task(settings, model, mentions)
+    data = read_task_data(task, settings, sources)
+    task.learn_labels(data["train"])
+    features = {name: task.encode(data[name], name == "train") for name in data}
+    for dataset in data.values():
+        for line in dataset.report.lines():
+            log.warning("%s: %s", dataset.path.name, line)
+    if not features["train"]:
+        raise DataError(f"{data['train'].path}: nothing in it can be trained on.")
+    torch.manual_seed(trainer.seed)
+    tables = Tables.of([*features["train"], *features["dev"]])
+    tuned = TaskModel(task, load_backbone(model, task, tables), tables).to(choose_device())
+    log.info("%d inputs, tables of %d words", len(features["train"]), len(tables.words.ids))
+
+    def evaluate() -> dict[str, float]:
+        return _evaluate(tuned, data["dev"], features["dev"], trainer.precision)
+
+    fingerprint = _fingerprint(settings, model, features["train"])
+    state = train(tuned, features["train"], trainer, work, fingerprint, evaluate)
+    dev = next(entry["dev"] for entry in reversed(state.history) if "dev" in entry)
+    save_weights(
+        weights,
+        tuned,
+        Tables.of(features["train"]),
+        state.decay,
+        {
+            "version": STAGE_VERSIONS["finetune"],
+            "task": task.name,
+            "inputs": task.inputs,
+            "options": dict(task.options),
+            "run": dict(settings["run"]),
+        },
+    )
+    write_json(
+        output,
+        {
+            "system": settings.get("system", ""),
+            "task": task.name,
+            "run": settings["run"]["name"],
+            "settings": dict(settings),
+            "dev": dev,
+            "history": state.history,
+            "examples": {
+                name: {
+                    "examples": len(dataset.examples),
+                    "inputs": len(features[name]),
+                    **dataset.report.as_json(),
+                }
+                for name, dataset in data.items()
+            },
+            "baseline": task.baseline(data["train"], data["dev"], trainer.seed),
+            "seconds": round(time.monotonic() - begin, 2),
+            "training_seconds": round(state.seconds, 2),
+            "peak_memory_mb": peak_memory_mb(),
+            "steps": state.step,
+        },
+    )
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def trainer_settings(settings: Mapping[str, Any]) -> TrainerSettings:
+    """The trainer's part of the settings."""
+    run, general = settings["run"], settings["finetuning"]
+    learning_rate, batch_size, seed = required_settings(
+        dict(run), "learning_rate", "batch_size", "seed"
+    )
+    return TrainerSettings(
+        learning_rate=float(learning_rate),
+        batch_size=int(batch_size),
+        epochs=int(settings["epochs"]),
+        seed=int(seed),
+        warmup_share=float(general.get("warmup_share", 0.06)),
+        weight_decay=float(general.get("weight_decay", 0.01)),
+        gradient_clipping=float(settings.get("gradient_clipping") or 0.0),
+        maximum_steps=settings.get("maximum_steps"),
+        precision=str(general.get("precision", "fp32")),
+        checkpoint_seconds=float(general.get("checkpoint_seconds", 300.0)),
+    )
+
+
+def read_task_data(
+    task: Task[Any], settings: Mapping[str, Any], sources: Mapping[str, Path]
+) -> dict[str, Dataset[Any]]:
+    """Training and development data; training is cut to ``maximum_examples``."""
+    data = {}
+    for name in ("train", "dev"):
+        entry = settings[name]
+        if entry["source"] not in sources:
+            raise DataError(
+                f"the {name} data of task {task.name} is source '{entry['source']}', "
+                f"which --sources does not name. It names: {', '.join(sources)}."
+            )
+        path = Source(sources[entry["source"]]).file(entry["file"])
+        data[name] = task.read(path)
+    if settings.get("maximum_examples"):
+        data["train"].examples = data["train"].examples[: settings["maximum_examples"]]
+    return data
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process, plus that of the GPU when there is one."""
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    device = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
+    return round(host + device, 1)
+
+
+def _evaluate(
+    model: TaskModel, dataset: Dataset[Any], features: Sequence[Feature], precision: str
+) -> dict[str, float]:
+    scores = predict_scores(model, features, precision, "dev")
+    return model.task.evaluate(dataset, model.task.decode(dataset, features, scores))
+
+
+def _fingerprint(settings: Mapping[str, Any], model: Path, features: Sequence[Feature]) -> str:
+    """Digest of all that decides the course of training."""
+    inputs = hashlib.sha256(np.concatenate([feature.word_ids for feature in features]).tobytes())
+    weights = file_digest(model / WEIGHTS_FILE)
+    return digest_of([dict(settings), weights, inputs.hexdigest(), STAGE_VERSIONS["finetune"]])

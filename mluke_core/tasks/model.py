@@ -1,0 +1,99 @@
+"""Encoder and head as one module that takes a task's features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mluke_core.errors import DataError
+from mluke_core.io.progress import Progress
+from mluke_core.modeling.encoder import MlukeEncoder
+from mluke_core.modeling.loading import load_encoder
+from mluke_core.sequences.tokenizer import Tokenizer
+from mluke_core.tasks.base import Feature, Task
+from mluke_core.tasks.batches import inference_batches
+from mluke_core.tasks.tables import Tables, keep_words
+
+# Rows (words and entities) of a batch at prediction: enough to fill a core, little memory.
+INFERENCE_ROWS = {"cpu": 8_192, "cuda": 65_536}
+
+
+class TaskModel(nn.Module):
+    """The encoder with tables cut to what is in use, and the task's head."""
+
+    def __init__(self, task: Task[Any], encoder: MlukeEncoder, tables: Tables) -> None:
+        super().__init__()
+        self.task = task
+        self.tables = tables
+        self.encoder = encoder
+        self.head = task.head(encoder.config.hidden_size, encoder.config.hidden_dropout)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.head.parameters()).device
+
+    def forward(self, features: Sequence[Feature]) -> torch.Tensor:
+        """The task's logits for a batch."""
+        batch = self.tables.pack(features, self.device)
+        return self.task.logits(self.head, self.encoder(batch), batch, features)
+
+
+def load_backbone(folder: Path, task: Task[Any], tables: Tables) -> MlukeEncoder:
+    """The pretrained encoder with the task's markers added and its tables cut to ``tables``.
+
+    Raises:
+        DataError: ``folder`` is no model, or a word-only model for a system with entity inputs.
+    """
+    encoder = load_encoder(folder, tables.entities.ids.tolist())
+    if task.uses_entities and not encoder.config.has_entities:
+        raise DataError(f"{folder}: a word-only model, but this system has entity inputs.")
+    seeds = task.added_tokens()
+    if seeds:
+        ids = torch.tensor([_seed_id(task.tokenizer, token) for token in seeds])
+        encoder.add_words(encoder.words.word.weight[ids].detach())
+    keep_words(encoder, tables.words)
+    return encoder
+
+
+def _seed_id(tokenizer: Tokenizer, token: str) -> int:
+    """Id of the token whose embedding a marker starts from."""
+    known = tokenizer.id_of(token)
+    if known is not None:
+        return known
+    return (tokenizer.encode_with_spans(token, [])[0] or [tokenizer.unk_id])[-1]
+
+
+def choose_device() -> torch.device:
+    """The GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """bfloat16 arithmetic where ``precision`` is ``bf16``; nothing for ``fp32``."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@torch.inference_mode()
+def predict_scores(
+    model: TaskModel, features: Sequence[Feature], precision: str, description: str
+) -> list[np.ndarray]:
+    """The task's scores of each feature, in order."""
+    model.eval()
+    lengths = np.array([feature.length for feature in features], dtype=np.int64)
+    scores: list[np.ndarray] = [np.zeros(0)] * len(features)
+    batches = inference_batches(lengths, INFERENCE_ROWS[model.device.type])
+    with Progress(description, total=len(features), unit="input") as progress:
+        for batch in batches:
+            chosen = [features[index] for index in batch]
+            with autocast(model.device, precision):
+                logits = model(chosen)
+            for index, score in zip(batch, model.task.scores(logits, chosen), strict=True):
+                scores[index] = score
+            progress.update(len(batch))
+    return scores
