@@ -10,15 +10,14 @@ Relations carry Wikidata's property ids, so that they can be read as mLAMA reads
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
 
 from mluke_core.errors import DataError
+from mluke_core.miniature.tables import read_table
 
 LANGUAGES = ("ar", "de", "en", "es", "fr", "ja", "nl", "tr", "zh")
 
@@ -166,6 +165,20 @@ class World:
             subjects[fact.relation, fact.object].append(fact.subject)
         return dict(subjects)
 
+    @cached_property
+    def _by_subject(self) -> dict[str, list[Fact]]:
+        facts = defaultdict(list)
+        for fact in self.facts:
+            facts[fact.subject].append(fact)
+        return dict(facts)
+
+    @cached_property
+    def _by_object(self) -> dict[str, list[Fact]]:
+        facts = defaultdict(list)
+        for fact in self.facts:
+            facts[fact.object].append(fact)
+        return dict(facts)
+
     def objects(self, subject: str, relation: str) -> list[str]:
         """Keys of all objects of ``subject`` under ``relation``; empty when there is none."""
         return list(self._objects.get((subject, relation), ()))
@@ -173,6 +186,14 @@ class World:
     def subjects(self, relation: str, object: str) -> list[str]:
         """Keys of all subjects that stand in ``relation`` to ``object``."""
         return list(self._subjects.get((relation, object), ()))
+
+    def facts_of(self, subject: str) -> list[Fact]:
+        """All facts with this subject, in order."""
+        return list(self._by_subject.get(subject, ()))
+
+    def facts_about(self, object: str) -> list[Fact]:
+        """All facts with this object, in order."""
+        return list(self._by_object.get(object, ()))
 
     def by_kind(self, kind: str) -> list[Entity]:
         """All entities of one kind, in order."""
@@ -220,11 +241,11 @@ def entity_key(name: str) -> str:
 
 def load_world() -> World:
     """Read the tables of the package; :class:`DataError` names table and row of a mistake."""
-    rows = {table: _read_table(table) for table in _TABLES}
+    rows = {table: read_table(table) for table in _TABLES}
     aliases: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for row in _read_table("aliases"):
+    for row in read_table("aliases"):
         aliases[row["key"], row["language"]].append(row["alias"])
-    titles = {(row["key"], row["language"]): row["title"] for row in _read_table("titles")}
+    titles = {(row["key"], row["language"]): row["title"] for row in read_table("titles")}
     entities = [_entity(table, row, aliases, titles) for table in _TABLES for row in rows[table]]
     keys = {entity.key for entity in entities}
     if len(keys) != len(entities):
@@ -245,11 +266,6 @@ def load_world() -> World:
                 if fact.relation in _INVERSES:
                     facts[Fact(fact.object, _INVERSES[fact.relation], fact.subject)] = None
     return World(entities, facts)
-
-
-def _read_table(name: str) -> list[dict[str, str]]:
-    text = resources.files(__package__).joinpath(f"data/{name}.tsv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def _entity(
