@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mluke_core.modeling.layers import Linear
+
 # On a GPU one padded call beats many small ones; on a CPU padding costs what it wastes.
 _PADDED_DEVICES = ("cuda",)
 
@@ -23,10 +25,10 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(hidden_size, hidden_size)
-        self.key = nn.Linear(hidden_size, hidden_size)
-        self.value = nn.Linear(hidden_size, hidden_size)
-        self.output = nn.Linear(hidden_size, hidden_size)
+        self.query = Linear(hidden_size, hidden_size)
+        self.key = Linear(hidden_size, hidden_size)
+        self.value = Linear(hidden_size, hidden_size)
+        self.output = Linear(hidden_size, hidden_size)
 
     def forward(self, hidden_LH: torch.Tensor, blocks: Sequence[tuple[int, int]]) -> torch.Tensor:
         """Attend; ``blocks`` lists (number of sequences, rows of each) in the order of the rows."""

@@ -22,6 +22,7 @@ from mluke_core.errors import DataError
 from mluke_core.modeling.attention import SelfAttention
 from mluke_core.modeling.config import ModelConfig
 from mluke_core.modeling.inputs import PackedBatch
+from mluke_core.modeling.layers import Embedding, Linear
 
 
 class EncoderOutput(NamedTuple):
@@ -36,9 +37,9 @@ class WordEmbeddings(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.word = nn.Embedding(config.vocabulary_size, config.hidden_size)
-        self.position = nn.Embedding(config.position_count, config.hidden_size)
-        self.token_type = nn.Embedding(config.type_count, config.hidden_size)
+        self.word = Embedding(config.vocabulary_size, config.hidden_size)
+        self.position = Embedding(config.position_count, config.hidden_size)
+        self.token_type = Embedding(config.type_count, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.position_offset = config.position_offset
 
@@ -53,14 +54,14 @@ class EntityEmbeddings(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.entity = nn.Embedding(config.entity_count, config.entity_embedding_size)
+        self.entity = Embedding(config.entity_count, config.entity_embedding_size)
         self.projection = (
-            nn.Linear(config.entity_embedding_size, config.hidden_size, bias=False)
+            Linear(config.entity_embedding_size, config.hidden_size, bias=False)
             if config.entity_embedding_size != config.hidden_size
             else None
         )
-        self.position = nn.Embedding(config.position_count, config.hidden_size)
-        self.token_type = nn.Embedding(config.type_count, config.hidden_size)
+        self.position = Embedding(config.position_count, config.hidden_size)
+        self.token_type = Embedding(config.type_count, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def forward(
@@ -81,8 +82,8 @@ class Layer(nn.Module):
         super().__init__()
         self.attention = SelfAttention(config.hidden_size, config.heads, config.attention_dropout)
         self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.expand = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.contract = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.expand = Linear(config.hidden_size, config.intermediate_size)
+        self.contract = Linear(config.intermediate_size, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
@@ -149,7 +150,7 @@ class MlukeEncoder(nn.Module):
         table_VH = self.words.word.weight
         first = len(table_VH)
         initial_NH = initial_NH.to(table_VH)
-        self.words.word = nn.Embedding.from_pretrained(
+        self.words.word = Embedding.from_pretrained(
             torch.cat([table_VH, initial_NH]), freeze=not table_VH.requires_grad
         )
         self.config = dataclasses.replace(self.config, vocabulary_size=first + len(initial_NH))

@@ -58,9 +58,11 @@ def write_model_folder(
         write_text(temporary / "README.md", card)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
     """Write a safetensors file that everybody who can read the folder can read."""
-    save_file(dict(tensors), path, metadata={"format": "pt"})
+    save_file(dict(tensors), path, metadata={"format": "pt", **(metadata or {})})
     path.chmod(0o644)
 
 

@@ -24,6 +24,7 @@ from mluke_core.modeling.cross_entropy import (
 )
 from mluke_core.modeling.encoder import MlukeEncoder
 from mluke_core.modeling.inputs import PackedBatch
+from mluke_core.modeling.layers import Linear
 
 
 class Head(nn.Module):
@@ -31,7 +32,7 @@ class Head(nn.Module):
 
     def __init__(self, hidden_size: int, feature_size: int, vocabulary: int, eps: float) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden_size, feature_size)
+        self.dense = Linear(hidden_size, feature_size)
         self.norm = nn.LayerNorm(feature_size, eps)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 

@@ -1,0 +1,286 @@
+"""One stage of pretraining, from files to files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import shutil
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from mluke_core.errors import DataError
+from mluke_core.io.files import atomic_path, digest_of, file_digest, write_json
+from mluke_core.modeling.config import ModelConfig, config_to_hub, read_config
+from mluke_core.modeling.folder import write_tensors
+from mluke_core.modeling.initialization import add_entities
+from mluke_core.modeling.loading import WEIGHTS_FILE, build_model, load_for_prediction
+from mluke_core.modeling.prediction import MlukeForPrediction
+from mluke_core.pretraining.checkpoints import Checkpoints
+from mluke_core.pretraining.distributed import World, start_world
+from mluke_core.pretraining.engine import Engine
+from mluke_core.pretraining.hashing import key_of
+from mluke_core.pretraining.journal import LOG_FILE, Journal
+from mluke_core.pretraining.loader import Loader, MaskShares, Vocabulary
+from mluke_core.pretraining.manifest import (
+    Manifest,
+    check_tokenizer,
+    check_vocabulary,
+    read_manifest,
+)
+from mluke_core.pretraining.settings import PretrainingSettings
+from mluke_core.pretraining.shards import SPLITS, Limits, UnpackedRows, unpack_shard, unpacked_path
+from mluke_core.pretraining.trainer import Trainer, parameter_counts
+from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_losses
+from mluke_core.sequences.tokenizer import Tokenizer
+
+log = logging.getLogger("mluke")
+
+STAGE_WEIGHTS = "weights.safetensors"
+SUMMARY_FILE = "summary.json"
+
+
+def pretrain(
+    settings: PretrainingSettings,
+    manifest_path: Path,
+    vocabulary_path: Path,
+    base: Path,
+    previous: Path | None,
+    work: Path,
+    output: Path,
+) -> None:
+    """Train one stage and write its weights, log and summary to ``output``.
+
+    Every process of the run calls it with the same arguments. A run that was interrupted goes on
+    from the newest checkpoint under ``work``.
+
+    Raises:
+        MlukeError: for inputs that do not belong together, before the first update; when SIGTERM
+            stops the run; when the loss is no number any more.
+    """
+    world = start_world()
+    if not world.is_first:
+        log.setLevel(logging.WARNING)
+    manifest = read_manifest(manifest_path)
+    entity_mask_id = check_vocabulary(manifest, vocabulary_path)
+    tokenizer = Tokenizer.load(base)
+    check_tokenizer(manifest, tokenizer.digest, base)
+    model = starting_model(settings, manifest, base, previous)
+    data = work / "data"
+    training, validation = _unpack(manifest, data, model, settings, world)
+    vocabulary = Vocabulary(
+        tokenizer.vocabulary_size,
+        tokenizer.bos_id,
+        tokenizer.eos_id,
+        tokenizer.mask_id,
+        entity_mask_id if model.has_entities else None,
+    )
+    shares = MaskShares(settings.word_mask_share, settings.entity_mask_share)
+    loader = Loader(
+        training, validation, manifest.weights, vocabulary, shares, settings.seed, settings.stage
+    )
+    identity = digest_of(
+        [settings.identity(), manifest.digest, file_digest(_weights_of(base, previous))]
+    )
+    checkpoints = Checkpoints(work, identity, settings.keep_checkpoints)
+    if world.is_first:
+        checkpoints.clear_others()
+    engine, step, seconds = _build_engine(model, settings, world, checkpoints)
+    if not world.is_first:
+        Trainer(engine, loader, settings, world, checkpoints, None, step, seconds).run()
+        world.wait()
+        return
+    log_folder = work / "log"
+    name = f"pretrain {settings.model} {settings.stage}"
+    with Journal(log_folder, name, step, settings.steps) as journal:
+        trainer = Trainer(engine, loader, settings, world, checkpoints, journal, step, seconds)
+        trainer.run()
+    summary = _summary(settings, engine, loader, trainer)
+    with atomic_path(output) as temporary:
+        temporary.mkdir()
+        write_stage_weights(temporary / STAGE_WEIGHTS, model)
+        shutil.copyfile(log_folder / LOG_FILE, temporary / LOG_FILE)
+        write_json(temporary / SUMMARY_FILE, summary)
+    checkpoints.remove()
+    shutil.rmtree(data)
+    world.wait()
+
+
+def starting_model(
+    settings: PretrainingSettings, manifest: Manifest, base: Path, previous: Path | None
+) -> MlukeForPrediction:
+    """Weights of the stage before, or the base model with fresh entity parameters.
+
+    Raises:
+        DataError: when the model does not fit the vocabulary, or is not of the kind asked for.
+    """
+    if previous is not None:
+        model = read_stage_weights(previous)
+        if model.has_entities != (settings.objective == "luke"):
+            raise DataError(
+                f"{previous}: the stage before has {'' if model.has_entities else 'no '}entities,"
+                f" but the objective is {settings.objective}. Give all stages of a model one"
+                " objective."
+            )
+        if model.has_entities and model.config.entity_count != manifest.entity_count:
+            raise DataError(
+                f"{previous}: trained with {model.config.entity_count} entities, but"
+                f" {manifest.path} has {manifest.entity_count}. Train the stage before again."
+            )
+        return model
+    config = read_config(base)
+    if config.has_entities:
+        raise DataError(
+            f"{base}: has entity embeddings already. Pretraining starts from a word model; choose"
+            " one as 'base' of the model."
+        )
+    model = load_for_prediction(base)
+    if settings.objective == "mlm":
+        return model
+    seed = key_of("entities", settings.seed) >> 1
+    return add_entities(model, manifest.entity_count, settings.entity_embedding_size, seed)
+
+
+def write_stage_weights(path: Path, model: MlukeForPrediction) -> None:
+    """Write all weights by this project's names, with the configuration in the file's header."""
+    tensors = {
+        name: parameter.detach().cpu().contiguous() for name, parameter in model.named_parameters()
+    }
+    write_tensors(path, tensors, {"config": json.dumps(config_to_hub(model.config))})
+
+
+def read_stage_weights(folder: Path) -> MlukeForPrediction:
+    """The model that a stage left in ``folder``."""
+    from mluke_core.modeling.config import config_from_hub
+
+    path = folder / STAGE_WEIGHTS
+    try:
+        with safe_open(path, framework="pt") as stored:
+            config: ModelConfig = config_from_hub(json.loads(stored.metadata()["config"]), path)
+            tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file. Train the stage before this one.") from None
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not the weights of a pretraining stage ({error}).") from None
+    return build_model(config, tensors, path)
+
+
+def _weights_of(base: Path, previous: Path | None) -> Path:
+    return base / WEIGHTS_FILE if previous is None else previous / STAGE_WEIGHTS
+
+
+def _unpack(
+    manifest: Manifest,
+    folder: Path,
+    model: MlukeForPrediction,
+    settings: PretrainingSettings,
+    world: World,
+) -> tuple[dict[str, UnpackedRows], dict[str, UnpackedRows]]:
+    """Unpack the shards, each process its part, and open all of them."""
+    config = model.config
+    limits = Limits(
+        words=manifest.word_count,
+        # An "mlm" run ignores the entities, whatever they are.
+        entities=manifest.entity_count,
+        tokens=config.maximum_length - 2,
+    )
+    if manifest.word_count > config.vocabulary_size:
+        raise DataError(
+            f"{manifest.path}: made with a tokenizer of {manifest.word_count} words, but the model"
+            f" has {config.vocabulary_size}. Tokenizer and model do not belong together."
+        )
+    for number, shard in enumerate(manifest.shards):
+        if number % world.size == world.rank:
+            unpack_shard(shard, folder, limits)
+    world.wait()
+    paths: dict[str, dict[str, list[Path]]] = {split: defaultdict(list) for split in SPLITS}
+    for shard in manifest.shards:
+        for split in SPLITS:
+            paths[split][shard.language].append(unpacked_path(shard, folder, split))
+    training, validation = (
+        {language: UnpackedRows(files) for language, files in paths[split].items()}
+        for split in SPLITS
+    )
+    if not any(map(len, training.values())):
+        raise DataError(
+            f"{manifest.path}: no sequence to train on (all {sum(map(len, validation.values()))}"
+            " are held out for validation). Lower sequences.validation_share."
+        )
+    log.info(
+        "%s %s: %d training and %d validation sequences of %d languages",
+        settings.model,
+        settings.stage,
+        sum(map(len, training.values())),
+        sum(map(len, validation.values())),
+        len(training),
+    )
+    return training, validation
+
+
+def _build_engine(
+    model: MlukeForPrediction,
+    settings: PretrainingSettings,
+    world: World,
+    checkpoints: Checkpoints,
+) -> tuple[Engine, int, float]:
+    """The engine at the newest checkpoint, with the steps and seconds that it has behind it."""
+    from mluke_core.pretraining.optimizer import STATE_KEYS, freeze
+
+    trainable = freeze(model, settings.trainable)
+    expected = {
+        f"{kind}.{name}": parameter.shape
+        for name, parameter in trainable.items()
+        for kind in ("weight", *STATE_KEYS)
+    }
+    checkpoint = checkpoints.newest(expected)
+    if checkpoint is None:
+        return Engine(model, settings, world), 0, 0.0
+    log.info("resuming after step %d", checkpoint.step)
+    with torch.no_grad():
+        for name, parameter in trainable.items():
+            parameter.copy_(checkpoint.tensors[f"weight.{name}"])
+    engine = Engine(model, settings, world)
+    engine.load_state(checkpoint.tensors, checkpoint.step)
+    return engine, checkpoint.step, checkpoint.seconds
+
+
+def _summary(
+    settings: PretrainingSettings, engine: Engine, loader: Loader, trainer: Trainer
+) -> dict[str, Any]:
+    parameters, trainable = parameter_counts(engine)
+    shares = dict(zip(loader.plan.languages, loader.plan.shares.tolist(), strict=True))
+    words, entities = unigram_log_probabilities(
+        loader.training, shares, loader.vocabulary.word_count, engine.model.config.entity_count
+    )
+    targets = (
+        targets
+        for language in loader.validation
+        for _, targets in loader.validation_batches(
+            language, settings.validation_sequences, engine.micro_batch_size
+        )
+    )
+    return {
+        "model": settings.model,
+        "stage": settings.stage,
+        "steps": settings.steps,
+        "seconds": round(trainer.seconds, 1),
+        "peak_memory_mb": _peak_memory_mb(),
+        "parameters": parameters,
+        "trainable_parameters": trainable,
+        "unigram": unigram_losses(targets, words, entities),
+        "final": trainer.final,
+        "processes": trainer.world.size,
+        "settings": asdict(settings),
+    }
+
+
+def _peak_memory_mb() -> int:
+    """Of this process: of its GPU where it has one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() >> 20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -1,0 +1,121 @@
+"""Settings of one pretraining stage, as its rule cuts them from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mluke_core.errors import ConfigError
+from mluke_core.io.files import digest_of
+
+# These change what is written down, not what is learned: a run may go on after a change.
+_REPORTING = (
+    "log_interval",
+    "validation_interval",
+    "validation_sequences",
+    "checkpoint_interval",
+    "keep_checkpoints",
+)
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "objective": ("luke", "mlm"),
+    "precision": ("bf16", "fp32"),
+    "zero_stage": (0, 1, 2),
+    "trainable": ("new", "all"),
+}
+_POSITIVE = (
+    "steps",
+    "batch_size",
+    "micro_batch_size",
+    "learning_rate",
+    "entity_embedding_size",
+    "log_interval",
+    "validation_interval",
+    "checkpoint_interval",
+    "keep_checkpoints",
+)
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """What one stage does; see ``pretraining`` in ``config.yaml`` for the published values."""
+
+    model: str
+    objective: str
+    """luke: masked words and entities | mlm: masked words only, no entities in the input."""
+    stage: str
+    seed: int
+    trainable: str
+    """new: the parameters that the base model does not have | all."""
+    steps: int
+    """Updates of the weights."""
+    warmup_steps: int
+    learning_rate: float
+    """The highest of the schedule."""
+    batch_size: int
+    """Sequences of one update, over all processes."""
+    micro_batch_size: int
+    """Sequences that one process holds at once, at most."""
+    word_mask_share: float
+    entity_mask_share: float
+    precision: str
+    zero_stage: int
+    entity_embedding_size: int
+    betas: tuple[float, float]
+    epsilon: float
+    weight_decay: float
+    bias_correction: bool
+    gradient_clipping: float
+    """Norm of the gradient at most; 0: none."""
+    log_interval: int
+    validation_interval: int
+    validation_sequences: int
+    """Of each language; 0: no validation."""
+    checkpoint_interval: int
+    keep_checkpoints: int
+
+    def identity(self) -> str:
+        """Digest of what the learned weights depend on."""
+        return digest_of(
+            {
+                field.name: getattr(self, field.name)
+                for field in fields(self)
+                if field.name not in _REPORTING
+            }
+        )
+
+
+def read_settings(values: Mapping[str, Any]) -> PretrainingSettings:
+    """Check and take ``--settings``.
+
+    Raises:
+        ConfigError: names the key that is missing, unknown or out of its range.
+    """
+    names = {field.name for field in fields(PretrainingSettings)}
+    missing = sorted(names - set(values))
+    unknown = sorted(set(values) - names)
+    if missing or unknown:
+        key, state = (missing[0], "missing") if missing else (unknown[0], "not known")
+        raise ConfigError(f"pretraining: setting '{key}' is {state}. See docs/configuration.md.")
+    for key, choices in _CHOICES.items():
+        if values[key] not in choices:
+            listed = ", ".join(map(str, choices))
+            raise ConfigError(f"pretraining: {key} is {values[key]!r}; write one of {listed}.")
+    for key in _POSITIVE:
+        if not values[key] > 0:
+            raise ConfigError(f"pretraining: {key} is {values[key]!r}; it must be more than 0.")
+    for key in ("word_mask_share", "entity_mask_share"):
+        if not 0 < values[key] < 1:
+            raise ConfigError(f"pretraining: {key} is {values[key]!r}; write a share like 0.15.")
+    if not 0 <= values["warmup_steps"] < values["steps"]:
+        raise ConfigError(
+            f"pretraining: warmup_steps is {values['warmup_steps']}; it must be less than steps,"
+            f" {values['steps']}."
+        )
+    if values["objective"] == "mlm" and values["trainable"] == "new":
+        raise ConfigError(
+            f"pretraining: stage '{values['stage']}' trains new parameters only, but objective mlm"
+            " adds none. Write trainable: all."
+        )
+    return PretrainingSettings(**{**values, "betas": tuple(values["betas"])})

@@ -1,0 +1,209 @@
+"""The training loop: updates, validation, checkpoints, an orderly end on SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+import torch
+
+from mluke_core.errors import MlukeError
+from mluke_core.pretraining.checkpoints import Checkpoint, Checkpoints
+from mluke_core.pretraining.distributed import World
+from mluke_core.pretraining.engine import Engine
+from mluke_core.pretraining.hashing import key_of
+from mluke_core.pretraining.journal import Journal
+from mluke_core.pretraining.loader import Loader
+from mluke_core.pretraining.meters import Meter
+from mluke_core.pretraining.optimizer import learning_rate
+from mluke_core.pretraining.settings import PretrainingSettings
+
+log = logging.getLogger("mluke")
+
+# One broken batch may pass; weights that have gone to NaN never come back.
+MAXIMUM_BROKEN_STEPS = 3
+
+
+class Trainer:
+    """Runs one stage from ``step`` on.
+
+    Args:
+        journal: of the first process, None on the others.
+        seconds: spent by earlier runs that this one continues.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        loader: Loader,
+        settings: PretrainingSettings,
+        world: World,
+        checkpoints: Checkpoints,
+        journal: Journal | None,
+        step: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
+        self.engine = engine
+        self.loader = loader
+        self.settings = settings
+        self.world = world
+        self.checkpoints = checkpoints
+        self.journal = journal
+        self.step = step
+        self.final: dict[str, Any] = {}
+        self._earlier_seconds = seconds
+        self._start = time.monotonic()
+        self._stopped = False
+        self._broken_steps = 0
+
+    @property
+    def seconds(self) -> float:
+        """Time of this run and of those it continues."""
+        return self._earlier_seconds + time.monotonic() - self._start
+
+    def run(self) -> None:
+        """Train to the last step.
+
+        Raises:
+            MlukeError: when SIGTERM asked to stop (after saving a checkpoint), or the loss stays
+                NaN or infinite.
+        """
+        settings = self.settings
+        previous_handler = signal.signal(signal.SIGTERM, self._ask_to_stop)
+        try:
+            if self.step == 0:
+                self.validate()
+            meter, since = Meter(), time.monotonic()
+            while self.step < settings.steps:
+                rate, update = self._update()
+                meter.merge(update)
+                self._check_loss(update)
+                if self.journal is not None:
+                    self.journal.step_done(update.sums["loss"] / update.sums["batches"])
+                if self._is_due(settings.log_interval):
+                    self._log_training(meter, rate, time.monotonic() - since)
+                    meter, since = Meter(), time.monotonic()
+                if self._is_due(settings.validation_interval):
+                    validation_start = time.monotonic()
+                    self.validate()
+                    since += time.monotonic() - validation_start
+                stopping = self.world.sum([float(self._stopped)])[0] > 0
+                due = self.step % settings.checkpoint_interval == 0 or stopping
+                if due and self.step < settings.steps:
+                    self.save()
+                    if stopping:
+                        raise MlukeError(
+                            f"{settings.model} {settings.stage}: stopped by SIGTERM after step"
+                            f" {self.step} of {settings.steps}; a checkpoint is saved. Start the"
+                            " job again to go on from there."
+                        )
+        finally:
+            signal.signal(signal.SIGTERM, previous_handler)
+
+    def _is_due(self, interval: int) -> bool:
+        return self.step % interval == 0 or self.step == self.settings.steps
+
+    def _update(self) -> tuple[float, Meter]:
+        """One update of the weights. Returns its learning rate and losses over all processes."""
+        settings, engine = self.settings, self.engine
+        rate = learning_rate(
+            self.step, settings.learning_rate, settings.warmup_steps, settings.steps
+        )
+        engine.set_learning_rate(rate)
+        meter = Meter()
+        for turn in range(engine.accumulation):
+            # The batch of an update is cut into micro-batches, which the processes take in turn.
+            micro_batch = turn * self.world.size + self.world.rank
+            start = self.step * settings.batch_size + micro_batch * engine.micro_batch_size
+            batch, targets = self.loader.batch(
+                start, start + engine.micro_batch_size, self.world.device
+            )
+            # Dropout follows from the place too: nothing to save, the same for any rank.
+            torch.manual_seed(key_of("dropout", settings.seed, settings.stage, start) >> 1)
+            meter.add(batch, targets, engine.accumulate(batch, targets))
+        totals = self.world.sum(list(meter.sums.values()))
+        meter.sums = dict(zip(meter.sums, totals, strict=True))
+        self.step += 1
+        return rate, meter
+
+    def _check_loss(self, meter: Meter) -> None:
+        self._broken_steps = 0 if meter.is_finite else self._broken_steps + 1
+        if self._broken_steps == 0:
+            return
+        start = (self.step - 1) * self.settings.batch_size
+        places = f"{start} to {start + self.settings.batch_size - 1}"
+        log.warning("step %d: the loss is not finite (batch: places %s)", self.step, places)
+        if self._broken_steps >= MAXIMUM_BROKEN_STEPS:
+            first = self.step - MAXIMUM_BROKEN_STEPS + 1
+            raise MlukeError(
+                f"{self.settings.model} {self.settings.stage}: the loss is NaN or infinite since"
+                f" step {first}. Lower learning_rate or raise warmup_steps; the last good state is"
+                f" in {self.checkpoints.folder}."
+            )
+
+    def _log_training(self, meter: Meter, rate: float, seconds: float) -> None:
+        self.final["train"] = meter.values(self.engine.model.has_entities)
+        if self.journal is not None:
+            self.journal.entry(
+                step=self.step,
+                split="train",
+                **self.final["train"],
+                learning_rate=rate,
+                tokens_per_second=meter.sums["tokens"] / max(seconds, 1e-9),
+            )
+
+    def validate(self) -> None:
+        """Losses on the held-out sequences, of each language and of all together."""
+        settings = self.settings
+        if not settings.validation_sequences:
+            return
+        total = Meter(per_target=True)
+        by_language = {}
+        for language in self.loader.validation:
+            meter = Meter(per_target=True)
+            batches = self.loader.validation_batches(
+                language,
+                settings.validation_sequences,
+                self.engine.micro_batch_size,
+                self.world.device,
+            )
+            for number, (batch, targets) in enumerate(batches):
+                if number % self.world.size == self.world.rank:
+                    meter.add(batch, targets, self.engine.evaluate(batch, targets))
+            totals = self.world.sum(list(meter.sums.values()))
+            meter.sums = dict(zip(meter.sums, totals, strict=True))
+            if meter.sums["words"]:
+                by_language[language] = meter
+                total.merge(meter)
+        with_entities = self.engine.model.has_entities
+        self.final["validation"] = total.values(with_entities)
+        if self.journal is None or not by_language:
+            return
+        for language, meter in by_language.items():
+            values = meter.values(with_entities)
+            self.journal.entry(step=self.step, split="validation", **values, language=language)
+        self.journal.entry(step=self.step, split="validation", **self.final["validation"])
+
+    def save(self) -> None:
+        """Write a checkpoint, unless the weights have gone to NaN."""
+        tensors = self.engine.state()
+        if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+            log.warning("step %d: no checkpoint, the weights are not finite", self.step)
+            return
+        if self.world.is_first:
+            self.checkpoints.save(Checkpoint(self.step, self.seconds, tensors))
+        self.world.wait()
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopped = True
+
+
+def parameter_counts(engine: Engine) -> tuple[int, int]:
+    """Number of all weights and of the trainable ones."""
+    everything = sum(math.prod(parameter.shape) for parameter in engine.model.parameters())
+    trainable = sum(math.prod(parameter.shape) for parameter in engine.trainable.values())
+    return everything, trainable
