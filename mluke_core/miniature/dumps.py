@@ -148,7 +148,8 @@ def _page(page: Page, date: str) -> str:
     text = page.wikitext
     content = text.encode()
     minute = page.page_id % 1440
-    stamp = f"{int(date[:4]) - 1}-06-{page.page_id % 28 + 1:02d}T{minute // 60:02d}:{minute % 60:02d}:00Z"
+    clock = f"{minute // 60:02d}:{minute % 60:02d}:00"
+    stamp = f"{int(date[:4]) - 1}-06-{page.page_id % 28 + 1:02d}T{clock}Z"
     redirect = (
         f'    <redirect title="{escape(page.redirect.target, _QUOTED)}" />\n'
         if page.redirect

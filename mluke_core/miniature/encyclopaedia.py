@@ -192,7 +192,7 @@ class Encyclopaedia:
 
     def _redirects(self) -> Iterator[_Draft]:
         """Aliases, chains of two and three, a cycle, dead ends, sections."""
-        for key, entity in self.world.entities.items():
+        for entity in self.world.entities.values():
             for number, alias in enumerate(entity.aliases.get(self.language, ())):
                 source = capitalize_first(alias, self.language)
                 title = entity.titles[self.language]

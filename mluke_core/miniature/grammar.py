@@ -234,8 +234,8 @@ def _harmony(name: str, back: str, front: str) -> str:
 def turkish_suffix(name: str, form: str) -> str:
     """Case ending of a Turkish name by vowel harmony, without an apostrophe.
 
-    >>> turkish_suffix("Almanya", "gen"), turkish_suffix("Tokyo", "loc"), turkish_suffix("Paris", "loc")
-    ('nın', 'da', 'te')
+    >>> turkish_suffix("Almanya", "gen"), turkish_suffix("Paris", "loc")
+    ('nın', 'te')
     """
     name = name.rstrip(".)")
     last = _last_vowel(name)

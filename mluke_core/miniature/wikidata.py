@@ -32,8 +32,8 @@ class Item:
     sitelinks: dict[str, str]
     """Site such as ``enwiki`` -> title."""
     aliases: dict[str, list[str]] = field(default_factory=dict)
-    claims: tuple[tuple[str, Any], ...] = ()
-    """Property id -> number of an item (int below ``("item", n)``), or ``("year", n)`` and so on."""
+    claims: tuple[tuple[str, tuple[str, int]], ...] = ()
+    """Property ids with what they state: ``("item", id)``, ``("year", n)``, ``("kilometres", n)``."""
 
 
 def entity_items(
@@ -59,7 +59,7 @@ def entity_items(
                 sitelinks[site] = entity.titles[language]
         if entity.qid % 3 == 0:
             sitelinks["commonswiki"] = f"Category:{entity.titles['en']}"
-        claims: list[tuple[str, Any]] = [
+        claims: list[tuple[str, tuple[str, int]]] = [
             (fact.relation, ("item", world.entities[fact.object].qid))
             for fact in world.facts_of(key)
         ]
@@ -160,10 +160,11 @@ def _statement(qid: int, relation: str, kind: str, value: int) -> dict[str, Any]
 def sql_dump(items: Sequence[Item]) -> str:
     """The table ``wb_items_per_site`` as ``mysqldump`` of MariaDB writes it."""
     rows = list(_rows(items))
-    inserts = [
-        f"INSERT INTO `wb_items_per_site` VALUES {','.join(rows[start : start + ROWS_PER_INSERT])};\n"
+    batches = [
+        ",".join(rows[start : start + ROWS_PER_INSERT])
         for start in range(0, len(rows), ROWS_PER_INSERT)
     ]
+    inserts = [f"INSERT INTO `wb_items_per_site` VALUES {batch};\n" for batch in batches]
     return _SQL_HEAD + "".join(inserts) + _SQL_TAIL
 
 
