@@ -1,0 +1,218 @@
+"""Word-only encoders against the reference classes, packing, restricted tables, added words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mluke_core.errors import DataError
+from mluke_core.modeling.attention import attend_blocks, attend_padded
+from mluke_core.modeling.config import ModelConfig, config_from_hub, config_to_hub
+from mluke_core.modeling.folder import write_model_folder
+from mluke_core.modeling.initialization import add_entities, random_model
+from mluke_core.modeling.inputs import Example, pack
+from mluke_core.modeling.loading import load_encoder, load_for_prediction
+from tests.pretraining_world import write_tokenizer
+
+SIZES = {
+    "vocabulary_size": 45,
+    "hidden_size": 32,
+    "layers": 2,
+    "heads": 4,
+    "intermediate_size": 48,
+    "position_count": 40,
+}
+XLMR = ModelConfig(family="xlm-roberta", **SIZES)
+BERT = ModelConfig(
+    family="bert", **SIZES, type_count=2, layer_norm_eps=1e-12, pad_id=0, bos_id=2, eos_id=3
+)
+EXAMPLES = [Example([0, *range(5, 5 + length), 2]) for length in (4, 9, 1, 4, 30)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tokenizer") / "tokenizer"
+    write_tokenizer(folder)
+    return folder
+
+
+def write(config: ModelConfig, folder: Path, tokenizer: Path) -> Path:
+    model = random_model(config, 1)
+    with torch.no_grad():  # biases and norms that differ from their initial values show mistakes
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn(
+                parameter.shape, generator=torch.Generator().manual_seed(2)
+            )
+    write_model_folder(folder, config, dict(model.named_parameters()), tokenizer, "card")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def luke(tmp_path_factory: pytest.TempPathFactory, tokenizer: Path) -> Path:
+    folder = tmp_path_factory.mktemp("luke") / "model"
+    model = add_entities(random_model(XLMR, 1), 9, 16, 2)
+    write_model_folder(folder, model.config, dict(model.named_parameters()), tokenizer, "card")
+    return folder
+
+
+@pytest.mark.parametrize("config", [XLMR, BERT], ids=["xlm-roberta", "bert"])
+def test_equals_reference_encoder(config: ModelConfig, tmp_path: Path, tokenizer: Path) -> None:
+    from transformers import AutoModel, AutoModelForMaskedLM
+
+    folder = write(config, tmp_path / "model", tokenizer)
+    reference = AutoModel.from_pretrained(folder).eval()
+    reference_lm = AutoModelForMaskedLM.from_pretrained(folder).eval()
+    encoder, predictor = load_encoder(folder), load_for_prediction(folder)
+    batch = pack(EXAMPLES)
+    with torch.no_grad():
+        words_TH = encoder(batch).words_TH
+        features_TH = predictor.word_features(words_TH)
+        logits_TV = predictor.word_logits(features_TH, torch.arange(config.vocabulary_size))
+        normalizer_T = predictor.word_log_normalizer(features_TH)
+        for number, example in enumerate(EXAMPLES):
+            rows = slice(*batch.word_offsets[number : number + 2])
+            ids = torch.tensor([example.input_ids])
+            hidden = reference(ids).last_hidden_state[0]
+            logits = reference_lm(ids).logits[0]
+            torch.testing.assert_close(words_TH[rows], hidden, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(logits_TV[rows], logits, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(normalizer_T[rows], logits.logsumexp(1))
+
+
+def test_config_round_trip() -> None:
+    for config in (XLMR, BERT):
+        assert config_from_hub(config_to_hub(config), "here") == config
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'"),
+        ({"hidden_act": "relu"}, "hidden_act is 'relu'"),
+        ({"num_attention_heads": 5}, "not a multiple"),
+    ],
+)
+def test_unknown_configuration_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        config_from_hub({**config_to_hub(XLMR), **change}, "config.json")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_a_sequence_sees_itself_alone(lengths: list[int], random: object) -> None:
+    """Its output does not change with the company it is packed in."""
+    model = random_model(XLMR, 1).encoder.eval()
+    generator = np.random.default_rng(len(lengths))
+    examples = [Example(generator.integers(4, 40, length).tolist()) for length in lengths]
+    batch = pack(examples)
+    with torch.no_grad():
+        together = model(batch).words_TH
+        for number, example in enumerate(examples):
+            rows = slice(*batch.word_offsets[number : number + 2])
+            alone = model(pack([example])).words_TH
+            torch.testing.assert_close(together[rows], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_both_attention_paths_agree() -> None:
+    blocks = ((2, 3), (1, 5), (3, 6))
+    rows = sum(count * length for count, length in blocks)
+    query, key, value = torch.randn(3, rows, 4, 8).unbind()
+    torch.testing.assert_close(
+        attend_blocks(query, key, value, blocks), attend_padded(query, key, value, blocks)
+    )
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        (Example([]), "no words"),
+        (Example([0, 2], [3]), "1 entities but 0 spans"),
+        (Example([0, 2], [3], [(0, 3)]), r"span \(0, 3\) is not within its 2 words"),
+        (Example([0, 2], [3], [(2, 1)]), r"span \(2, 1\)"),
+    ],
+)
+def test_impossible_examples_are_refused(example: Example, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        pack([Example([0, 5, 2]), example])
+
+
+def test_empty_batch_of_entities_and_longest_sequence(luke: Path) -> None:
+    encoder = load_encoder(luke)
+    assert encoder(pack([Example([0, 2])])).entities_EH.shape == (0, 32)
+    longest = encoder.config.maximum_length
+    assert longest == 38
+    encoder(pack([Example([5] * longest)]))
+    with pytest.raises(DataError, match="39 tokens is longer than the 38 positions"):
+        encoder(pack([Example([5] * (longest + 1))]))
+
+
+def test_word_model_refuses_entities() -> None:
+    model = random_model(XLMR, 1)
+    with pytest.raises(DataError, match="no entity embeddings but was given 1 entities"):
+        model.encoder(pack([Example([0, 5, 2], [1], [(1, 2)])]))
+    with pytest.raises(DataError, match="predicts no entities"):
+        model.entity_features(torch.zeros(1, 32))
+
+
+def test_restricted_entity_table_gives_the_same_output(luke: Path) -> None:
+    full, restricted = load_encoder(luke), load_encoder(luke, [7, 2, 5])
+    assert restricted.config.entity_count == 3
+    spans = [(1, 2), (0, 3)]
+    with torch.no_grad():
+        expected = full(pack([Example([0, 5, 2], [5, 7], spans)]))
+        found = restricted(pack([Example([0, 5, 2], [2, 0], spans)]))
+    torch.testing.assert_close(found.entities_EH, expected.entities_EH)
+    torch.testing.assert_close(found.words_TH, expected.words_TH)
+    with pytest.raises(DataError, match="entity id 9 is not in the model's entity table of 9"):
+        load_encoder(luke, [9])
+
+
+def test_added_words_start_from_the_rows_given(luke: Path) -> None:
+    encoder = load_encoder(luke)
+    table = encoder.words.word.weight.detach().clone()
+    ids = encoder.add_words(table[[7, 8]])
+    assert ids == [45, 46]
+    assert encoder.config.vocabulary_size == 47
+    assert encoder.words.word.weight.requires_grad
+    with torch.no_grad():
+        copy = encoder(pack([Example([0, 45, 2])])).words_TH
+        original = encoder(pack([Example([0, 7, 2])])).words_TH
+    torch.testing.assert_close(copy, original)
+
+
+def test_an_entity_without_words_has_no_position(luke: Path) -> None:
+    encoder = load_encoder(luke)
+    with torch.no_grad():
+        encoder.entities.position.weight.fill_(1e3)
+        empty = encoder(pack([Example([0, 5, 2], [4], [(2, 2)])])).entities_EH
+        encoder.entities.position.weight.fill_(0)
+        without = encoder(pack([Example([0, 5, 2], [4], [(1, 2)])])).entities_EH
+    torch.testing.assert_close(empty, without)
+
+
+def test_dropout_is_active_in_training_only(luke: Path) -> None:
+    encoder, batch = load_encoder(luke), pack(EXAMPLES)
+    assert torch.equal(encoder(batch).words_TH, encoder(batch).words_TH)
+    encoder.train()
+    assert not torch.equal(encoder(batch).words_TH, encoder(batch).words_TH)
+
+
+def test_damaged_folders_say_what_is_wrong(luke: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(luke, folder)
+    (folder / "model.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(DataError, match="not a readable safetensors file"):
+        load_encoder(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(DataError, match="no such file"):
+        load_encoder(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(DataError, match=r"config\.json"):
+        load_encoder(folder)
