@@ -45,7 +45,7 @@ def encode_all(
     device = next(encoder.parameters()).device
     rows: list[torch.Tensor] = []
     order = sorted(range(len(examples)), key=lambda number: _length(examples[number]))
-    for numbers in batches_by_tokens([_length(examples[number]) for number in order]):
+    for numbers in batches_by_tokens([_length(examples[n]) for n in order], TOKEN_BUDGET):
         members = [order[number] for number in numbers]
         batch = pack([examples[number] for number in members], device)
         rows.append(pick(encoder(batch), batch, members).float().cpu())
@@ -59,7 +59,7 @@ def encode_all(
     return vectors
 
 
-def batches_by_tokens(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> list[list[int]]:
+def batches_by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Consecutive numbers whose lengths add up to at most ``budget``; at least one in each.
 
     >>> batches_by_tokens([5, 4, 9, 1], budget=9)

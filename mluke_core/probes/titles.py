@@ -83,7 +83,9 @@ def reference_titles(
     if not {"entity_id", "titles"} <= set(vocabulary.schema_arrow.names):
         raise DataError(f"{path}: no columns 'entity_id' and 'titles': not an entity vocabulary.")
     names = {
-        language: pa.array(sorted({form for n in forms for form in (n, capitalised(n, language))}))
+        language: pa.array(
+            sorted({form for n in forms for form in (n, capitalised(n, language))}), pa.string()
+        )
         for language, forms in wanted.items()
     }
     found: dict[str, dict[str, int]] = {language: {} for language in names}
