@@ -96,7 +96,10 @@ def extract_part(
             from mluke_core.corpus.wikiextractor import run_wikiextractor
 
             articles = run_wikiextractor(
-                run.sort(reader.pages(), redirects.append), reader.siteinfo, run.extractor
+                run.sort(reader.pages(), redirects.append),
+                reader.siteinfo,
+                run.extractor,
+                pages_path.parent,
             )
         elif options["extractor"] == "mluke":
             articles = (
