@@ -1,0 +1,217 @@
+"""Figures: what their titles say, what they refuse, and that they are the same when redrawn."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mluke_core.errors import DataError, MlukeError
+from mluke_core.reporting.csv_format import to_csv
+from mluke_core.reporting.figures.comparison import comparison_finding, read_dots
+from mluke_core.reporting.figures.draw import FIGURES, draw_figure
+from mluke_core.reporting.figures.finetuning import Run, finetuning_finding, read_run
+from mluke_core.reporting.figures.languages import corpus_finding
+from mluke_core.reporting.figures.loss import Stage, finding, read_stage
+from mluke_core.reporting.figures.resources import resources_finding
+from mluke_core.reporting.figures.style import duration, memory, short_number
+from mluke_core.reporting.resources import read_benchmarks, summarise
+from tests.reporting_world import DATA, build, config, systems
+
+STAGES = [DATA / "pretraining/mluke-mini" / stage for stage in ("stage1", "stage2")]
+
+
+def vocabulary(path: Path) -> Path:
+    columns = {
+        "entity_id": pa.array(range(7), pa.int32()),
+        "qid": pa.array([None, None, None, 11, 12, 13, 14], pa.int64()),
+        "count": pa.array([0, 0, 0, 60, 30, 8, 2], pa.int64()),
+        "languages": pa.array([0, 0, 0, 9, 5, 3, 3], pa.int16()),
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def inputs(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, tuple[list[Path], dict[str, Any]]]:
+    """Per kind of figure: its input files and settings beside the scale."""
+    folder = tmp_path_factory.mktemp("inputs")
+    resources = folder / "resources.json"
+    resources.write_text(json.dumps(summarise(read_benchmarks(DATA / "benchmarks"))))
+    table = folder / "table3.csv"
+    table.write_text(to_csv(build("table3")), encoding="utf-8")
+    results = sorted(DATA.glob("finetuned/*/relation/*/result.json"))
+    return {
+        "loss": (STAGES, {}),
+        "corpus": ([DATA / "corpus.json"], {}),
+        "sampling": ([DATA / "manifest.json"], {}),
+        "vocabulary": ([vocabulary(folder / "vocabulary.parquet")], {}),
+        "resources": ([resources], {}),
+        "finetuning": (
+            results,
+            {
+                "task": "relation",
+                "metric": "macro_f1",
+                "systems": systems(),
+                "order": list(systems()),
+            },
+        ),
+        "comparison": (
+            [table],
+            {"title": config()["tables"]["table3"]["title"], "systems": systems()},
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_every_figure_is_the_same_when_redrawn(
+    kind: str, inputs: dict[str, tuple[list[Path], dict[str, Any]]], tmp_path: Path
+) -> None:
+    files, settings = inputs[kind]
+    for name in ("a", "b"):
+        draw_figure(kind, files, {"scale": "mini", **settings}, tmp_path / f"{name}.svg")
+    first = (tmp_path / "a.svg").read_bytes()
+    assert first == (tmp_path / "b.svg").read_bytes()
+    root = ElementTree.fromstring(first)
+    assert root.tag.endswith("svg") and len(list(root.iter())) > 50
+    assert b"dc:date" not in first
+    draw_figure(kind, files, {"scale": "paper", **settings}, tmp_path / "paper.svg")
+    assert len((tmp_path / "paper.svg").read_bytes()) < len(first), "the watermark is drawn"
+
+
+def test_an_unknown_figure_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no figure 'pie'; there are loss, corpus"):
+        draw_figure("pie", [], {"scale": "mini"}, tmp_path / "x.svg")
+
+
+def test_a_missing_file_and_a_missing_setting_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.json: no such file"):
+        draw_figure("corpus", [tmp_path / "gone.json"], {"scale": "mini"}, tmp_path / "x.svg")
+    with pytest.raises(MlukeError, match="also needs scale"):
+        draw_figure("corpus", [DATA / "corpus.json"], {}, tmp_path / "x.svg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_loss_reads_train_and_validation_of_all_languages_together() -> None:
+    stage = read_stage(STAGES[1])
+    assert (stage.model, stage.name) == ("mluke-mini", "stage2")
+    assert [step for step, _ in stage.curves["validation", "mlm_loss"]] == list(range(50, 301, 50))
+    assert len(stage.curves["train", "mep_loss"]) == 30
+    assert stage.unigram["mlm_loss"] == 7.1
+
+
+def test_loss_averages_languages_when_the_log_has_no_total(tmp_path: Path) -> None:
+    lines = [
+        {"step": 10, "split": "validation", "mlm_loss": loss, "language": language}
+        for language, loss in (("en", 2.0), ("ja", 4.0))
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    (tmp_path / "summary.json").write_text('{"model": "m", "stage": "s"}')
+    stage = read_stage(tmp_path)
+    assert stage.curves == {("validation", "mlm_loss"): [(10, 3.0)]}
+    assert stage.unigram == {}
+
+
+def test_a_damaged_log_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"model": "m", "stage": "s"}')
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "split": "train"}\n{"step": 2')
+    with pytest.raises(DataError, match=r"log.jsonl, line 2: not an entry of a training log"):
+        read_stage(tmp_path)
+
+
+def test_the_title_of_the_loss_compares_with_guessing() -> None:
+    curves = {("validation", "mlm_loss"): [(1, 8.0), (2, 6.5)]}
+    assert finding([Stage("m", "s", curves, {"mlm_loss": 7.0})]) == (
+        "m: validation MLM loss goes from 8.00 to 6.50, 0.50 below the unigram baseline"
+    )
+    assert finding([Stage("m", "s", curves, {"mlm_loss": 6.0})]).endswith(
+        "0.50 above the unigram baseline"
+    )
+    assert finding([Stage("m", "s", {}, {})]) == "m: training loss"
+
+
+def test_the_title_of_the_corpus_names_the_largest_and_smallest() -> None:
+    corpus = {"languages": {"en": {"tokens": 900}, "sw": {"tokens": 100}}}
+    assert corpus_finding(corpus, ["en", "sw"], "tokens", 1000) == (
+        "en has 90 % of all 1.0 k tokens; sw, the smallest of 2 languages, 10.0 %"
+    )
+
+
+def test_the_title_of_fine_tuning_counts_systems_that_only_guess() -> None:
+    entries = {"a": {"label": "A"}, "b": {"label": "B"}}
+
+    def run(system: str, dev: float) -> Run:
+        return Run(system, "r", dev, [], [], {"majority": 20.0})
+
+    title = finetuning_finding("ner", "f1", entries, {"a": run("a", 30.0), "b": run("b", 25.0)})
+    assert title == "NER: A leads on dev (30.0 f1); all are at least 5.0 above guessing"
+    title = finetuning_finding("ner", "f1", entries, {"a": run("a", 30.0), "b": run("b", 20.0)})
+    assert title.endswith("1 of 2 systems do not beat guessing")
+
+
+def test_a_result_without_the_metric_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text('{"system": "a", "run": "r", "dev": {"f1": 1}, "history": []}')
+    with pytest.raises(DataError, match="lacks macro_f1"):
+        read_run(path, "macro_f1")
+    assert read_run(path, "f1").dev_curve == [(0, 1.0)]
+
+
+def test_dots_are_the_measured_rows_of_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "table3.csv"
+    path.write_text(to_csv(build("table3")), encoding="utf-8")
+    dots = read_dots(path)
+    assert len(dots) == 4 * 11
+    assert {dot.row[0] for dot in dots} == set(systems())
+    title = comparison_finding("Table 3: x", dots)
+    differences = [dot.difference for dot in dots if dot.difference is not None]
+    assert len(differences) == 36 and "(36 cells" in title and "below the paper" in title
+    assert comparison_finding("Table 3: x", [dot for dot in dots if dot.column == "zz"]) == (
+        "Table 3: nothing was measured in this run"
+    )
+
+
+def test_another_csv_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="not a table in csv"):
+        read_dots(path)
+
+
+def test_the_title_of_resources_names_the_longest_and_largest() -> None:
+    summary = summarise(read_benchmarks(DATA / "benchmarks"))
+    assert resources_finding(summary) == (
+        "finetune takes 43 % of 7 min of job time; the largest job needs 987 MB (pretrain)"
+    )
+    assert resources_finding(summarise([])).startswith("No job of this run was measured")
+
+
+def test_an_empty_vocabulary_is_refused(tmp_path: Path) -> None:
+    path = vocabulary(tmp_path / "vocabulary.parquet")
+    pq.write_table(pq.read_table(path).slice(0, 3), path)
+    with pytest.raises(DataError, match="no entity in the vocabulary"):
+        draw_figure("vocabulary", [path], {"scale": "mini"}, tmp_path / "x.svg")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (short_number(0), "0"),
+        (short_number(12.34), "12.3"),
+        (short_number(2_500_000), "2.5 M"),
+        (duration(59), "59 s"),
+        (duration(3_599), "60 min"),
+        (duration(7_200), "2.0 h"),
+        (memory(1_536), "1.5 GB"),
+        (memory(219), "219 MB"),
+    ],
+)
+def test_numbers_on_figures_are_short(text: str, expected: str) -> None:
+    assert text == expected
