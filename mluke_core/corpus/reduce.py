@@ -22,6 +22,9 @@ from mluke_core.corpus.templates import TextTemplates
 _PROTECTED_CHARACTERS = "[]{}|'=*#:;<>&_!-/"
 _STAND_INS = "\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x01\x02\x03\x04"
 COMMENT_MARK = "\x05"
+# Left where an element was: letters behind it do not belong to a link in front of it.
+_ELEMENT_MARK = "\x06"
+_SEPARATOR = "<wbr>"
 PROTECT = str.maketrans(
     dict(zip(_PROTECTED_CHARACTERS, _STAND_INS, strict=True)) | {"\n": " ", "\t": " "}
 )
@@ -42,13 +45,13 @@ _NEAR = 40
 _COMMENTS = re.compile(_COMMENT)
 _COMMENT_LINES = re.compile(rf"\n[ \t]*+{COMMENT_MARK}(?:[ \t]*+{COMMENT_MARK})*+[ \t]*+(?=\n|\Z)")
 _COMMENT_OR_NOWIKI = re.compile(
-    _COMMENT + r"|<nowiki(?:\s[^<>]*+)?+(?:(?<=/)>|>"
-    r"((?:[^<]*+(?:<(?!/nowiki)[^<]*+){0,%d}+))</nowiki\s*>)" % _NEAR,
+    rf"{_COMMENT}|<nowiki(?=[\s/>])[^<>]*+(?:(?<=/)>|>"
+    rf"((?:[^<]*+(?:<(?!/nowiki)[^<]*+){{0,{_NEAR}}}+))</nowiki\s*>)",
     re.IGNORECASE,
 )
 _ELEMENTS = re.compile(
-    r"<(?:(%s)(?=[\s/>])[^<>]*+(?:(?<=/)>|>(?:[^<]*+(?:<(?!/\1[\s>])[^<]*+){0,%d}+)</\1\s*+>))"
-    % (DROPPED_ELEMENTS, _NEAR),
+    rf"<(?:({DROPPED_ELEMENTS})(?=[\s/>])[^<>]*+"
+    rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/\1[\s>])[^<]*+){{0,{_NEAR}}}+)</\1\s*+>))",
     re.IGNORECASE,
 )
 _OPENERS = re.compile(rf"<({DROPPED_ELEMENTS}|nowiki)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
@@ -139,9 +142,13 @@ class Reducer:
                 text = _COMMENTS.sub(COMMENT_MARK, text)
             if COMMENT_MARK in text:
                 text = _COMMENT_LINES.sub("", "\n" + text).replace(COMMENT_MARK, "")
-            text = _ELEMENTS.sub("", text)
+            text = _ELEMENTS.sub(_ELEMENT_MARK, text)
             if _OPENERS.search(text):
                 text = _drop_long_elements(text)
+            if _ELEMENT_MARK in text:
+                text = text.replace("]]" + _ELEMENT_MARK, "]]" + _SEPARATOR)
+                text = text.replace(_ELEMENT_MARK + "[[", _SEPARATOR + "[[")
+                text = text.replace(_ELEMENT_MARK, "")
         if "{{" in text:
             text = self._drop_templates(text)
         if "{|" in text or "<table" in text or "<TABLE" in text:
@@ -201,12 +208,16 @@ def drop_controls(text: str) -> str:
 def _protect(match: re.Match[str]) -> str:
     content = match.group(1)
     if content is None:
-        return COMMENT_MARK if match.group().startswith("<!--") else ""
-    return unescape(content).translate(PROTECT)
+        return COMMENT_MARK if match.group().startswith("<!--") else _ELEMENT_MARK
+    return _protected(content)
+
+
+def _protected(content: str) -> str:
+    return f"{_ELEMENT_MARK}{drop_controls(unescape(content)).translate(PROTECT)}{_ELEMENT_MARK}"
 
 
 def _drop_long_elements(text: str) -> str:
-    """Drop elements with many tags inside; unclosed ones keep their content (the tag goes later)."""
+    """Drop elements with many tags inside; unclosed ones lose their tag alone, and that later."""
     kept: list[str] = []
     position = 0
     unclosed: set[str] = set()
@@ -215,7 +226,7 @@ def _drop_long_elements(text: str) -> str:
             continue
         name = match.group(1).lower()
         if match.group().endswith("/>"):
-            kept.append(text[position : match.start()])
+            kept.append(text[position : match.start()] + _ELEMENT_MARK)
             position = match.end()
             continue
         if name in unclosed:
@@ -225,8 +236,8 @@ def _drop_long_elements(text: str) -> str:
             unclosed.add(name)
             continue
         kept.append(text[position : match.start()])
-        if name == "nowiki":
-            kept.append(unescape(text[match.end() : closer.start()]).translate(PROTECT))
+        inside = text[match.end() : closer.start()] if name == "nowiki" else ""
+        kept.append(_protected(inside) if inside else _ELEMENT_MARK)
         position = closer.end()
     kept.append(text[position:])
     return "".join(kept)

@@ -79,13 +79,7 @@ def load_wiki(language: str, siteinfo: SiteInfo | None = None) -> Wiki:
     facts = _facts()
     entry = facts["wikis"].get(language)
     if entry is None:
-        log.warning(
-            "no facts about the Wikipedia '%s' (%s are known): namespaces come from the dump's "
-            "header alone, link trails are a-z, and only #REDIRECT without a <redirect> tag makes "
-            "a redirect. Add the language to mluke_core/corpus/data/wikis.json to refine this.",
-            language,
-            ", ".join(known_languages()),
-        )
+        _warn_unknown(language)
         entry = {"namespaces": {}, "redirects": ["REDIRECT"], "trail": DEFAULT_TRAIL}
     namespaces: dict[str, int] = {}
     tables = [facts["canonical_namespaces"], entry["namespaces"]]
@@ -109,4 +103,15 @@ def load_wiki(language: str, siteinfo: SiteInfo | None = None) -> Wiki:
         variants=tuple(entry.get("variants", ())),
         first_letter=siteinfo is None or siteinfo.case != "case-sensitive",
         words=entry.get("words", "spaces"),
+    )
+
+
+@cache
+def _warn_unknown(language: str) -> None:
+    log.warning(
+        "no facts about the Wikipedia '%s' (%s are known): namespaces come from the dump's header "
+        "alone, link trails are a-z, and only #REDIRECT makes a redirect where there is no "
+        "<redirect> tag. Add the language to mluke_core/corpus/data/wikis.json to refine this.",
+        language,
+        ", ".join(known_languages()),
     )
