@@ -83,7 +83,8 @@ _TRANSLATED = """
 SELECT $1 AS title_language, article, language, mention, any_value(title) AS title,
        any_value(link_probability) AS link_probability
 FROM (
-    SELECT DISTINCT own.article, there.language, anchor.mention, there.title, link_probability
+    SELECT DISTINCT own.article, there.language, anchor.mention, there.title,
+           anchor.link_probability
     FROM own
     JOIN sitelink AS here ON here.language = $1 AND here.title = own.title
     JOIN sitelink AS there ON there.qid = here.qid AND there.language <> $1
@@ -99,7 +100,8 @@ WHERE link_probability >= $minimum
 QUALIFY row_number() OVER (PARTITION BY language, title ORDER BY linked DESC, mention) <= $anchors
 """
 _RESULT = """
-SELECT title_language, article, result.language, mention, title, entity_id, link_probability
+SELECT title_language, article, result.language, mention, result.title, entity_id,
+       link_probability
 FROM result LEFT JOIN vocabulary
   ON vocabulary.language = result.language AND vocabulary.title = result.title
 ORDER BY title_language, article, result.language, mention
