@@ -49,7 +49,7 @@ rule table:
             caption=f"{CAPTIONS}/table.rst",
             category="Tables",
             labels=lambda wildcards: {
-                "table": CONFIG["tables"][wildcards.table]["title"],
+                "table": CONFIG["tables"][wildcards.table]["title"].split(":")[0],
                 "shown as": "table",
             },
         ),
@@ -167,7 +167,7 @@ rule figure_sampling:
 
 rule figure_vocabulary:
     input:
-        rules.build_vocabulary.output.vocabulary,
+        rules.build_vocabulary.output.report,
     output:
         report(
             f"{R}/figures/vocabulary.svg",
@@ -228,7 +228,7 @@ rule figure_comparison:
             caption=f"{CAPTIONS}/comparison.rst",
             category="Tables",
             labels=lambda wildcards: {
-                "table": CONFIG["tables"][wildcards.table]["title"],
+                "table": CONFIG["tables"][wildcards.table]["title"].split(":")[0],
                 "shown as": "dots",
             },
         ),

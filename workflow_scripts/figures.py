@@ -7,7 +7,7 @@ Example:
         --output results/mini/figures/loss/mluke-mini.svg
 
 Kinds and their inputs: loss (folders of a model's stages, in order), corpus (reports/corpus.json),
-sampling (sequences/manifest.json), vocabulary (entities/vocabulary.parquet), resources
+sampling (sequences/manifest.json), vocabulary (reports/vocabulary.json), resources
 (reports/resources.json), finetuning (result.json of all runs of a task), comparison (a csv table).
 """
 

@@ -16,9 +16,13 @@ from mluke_core.reporting.scores import require_keys
 from mluke_core.reporting.tables import Cell, Column, Panel, Row, Table, pack_panels
 
 LABELS = {
+    "linked_titles": "titles linked",
+    "links_with_item": "links with item",
+    "links_in_vocabulary": "links in vocab.",
+    "broken_pages": "broken",
     "weight": "sampling %",
     "share": "share %",
-    "validation_sequences": "held-out sequences",
+    "validation_sequences": "held out",
 }
 PERCENTAGES = frozenset({"share", "weight"})
 """Fractions in the file, shown as percentages."""

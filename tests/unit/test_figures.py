@@ -7,8 +7,6 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from mluke_core.errors import DataError, MlukeError
@@ -20,21 +18,11 @@ from mluke_core.reporting.figures.languages import corpus_finding
 from mluke_core.reporting.figures.loss import Stage, finding, read_stage
 from mluke_core.reporting.figures.resources import resources_finding
 from mluke_core.reporting.figures.style import duration, memory, short_number
+from mluke_core.reporting.figures.vocabulary import vocabulary_finding
 from mluke_core.reporting.resources import read_benchmarks, summarise
 from tests.reporting_world import DATA, build, config, systems
 
 STAGES = [DATA / "pretraining/mluke-mini" / stage for stage in ("stage1", "stage2")]
-
-
-def vocabulary(path: Path) -> Path:
-    columns = {
-        "entity_id": pa.array(range(7), pa.int32()),
-        "qid": pa.array([None, None, None, 11, 12, 13, 14], pa.int64()),
-        "count": pa.array([0, 0, 0, 60, 30, 8, 2], pa.int64()),
-        "languages": pa.array([0, 0, 0, 9, 5, 3, 3], pa.int16()),
-    }
-    pq.write_table(pa.table(columns), path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +40,7 @@ def inputs(
         "loss": (STAGES, {}),
         "corpus": ([DATA / "corpus.json"], {}),
         "sampling": ([DATA / "manifest.json"], {}),
-        "vocabulary": ([vocabulary(folder / "vocabulary.parquet")], {}),
+        "vocabulary": ([DATA / "vocabulary.json"], {}),
         "resources": ([resources], {}),
         "finetuning": (
             results,
@@ -82,8 +70,14 @@ def test_every_figure_is_the_same_when_redrawn(
     root = ElementTree.fromstring(first)
     assert root.tag.endswith("svg") and len(list(root.iter())) > 50
     assert b"dc:date" not in first
-    draw_figure(kind, files, {"scale": "paper", **settings}, tmp_path / "paper.svg")
-    assert len((tmp_path / "paper.svg").read_bytes()) < len(first), "the watermark is drawn"
+
+
+def test_small_scales_are_watermarked(tmp_path: Path) -> None:
+    sizes = {}
+    for scale in ("mini", "paper"):
+        draw_figure("sampling", [DATA / "manifest.json"], {"scale": scale}, tmp_path / scale)
+        sizes[scale] = (tmp_path / scale).stat().st_size
+    assert sizes["paper"] < sizes["mini"]
 
 
 def test_an_unknown_figure_lists_the_known_ones(tmp_path: Path) -> None:
@@ -193,10 +187,17 @@ def test_the_title_of_resources_names_the_longest_and_largest() -> None:
     assert resources_finding(summarise([])).startswith("No job of this run was measured")
 
 
-def test_an_empty_vocabulary_is_refused(tmp_path: Path) -> None:
-    path = vocabulary(tmp_path / "vocabulary.parquet")
-    pq.write_table(pq.read_table(path).slice(0, 3), path)
-    with pytest.raises(DataError, match="no entity in the vocabulary"):
+def test_the_title_of_the_vocabulary_names_the_extremes() -> None:
+    report = json.loads((DATA / "vocabulary.json").read_text())
+    assert vocabulary_finding(report) == (
+        "417 entities of at least 3 languages take in 80 % (ar) to 96 % (zh) of the links"
+    )
+
+
+def test_another_report_is_no_vocabulary(tmp_path: Path) -> None:
+    path = tmp_path / "vocabulary.json"
+    path.write_text('{"entities": 3}')
+    with pytest.raises(DataError, match="not a report of `build_vocabulary`: it lacks minimum"):
         draw_figure("vocabulary", [path], {"scale": "mini"}, tmp_path / "x.svg")
 
 
