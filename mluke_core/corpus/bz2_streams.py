@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 
 
 def find_stream(stream: BinaryIO, start: int, size: int) -> int:
-    """Offset of the first stream that begins at or behind ``start``; ``size`` when there is none."""
+    """Offset of the first stream that begins at or behind ``start``; ``size`` if there is none."""
     position = start
     tail = b""
     stream.seek(start)

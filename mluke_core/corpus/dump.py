@@ -206,6 +206,6 @@ def _read_layout(path: Path) -> _Layout:
             return _Layout(siteinfo, 0)
         return _Layout(siteinfo, piece.stop)
     raise DataError(
-        f"{path}: not a bzip2 file. A pages-articles dump (….xml.bz2) was expected; delete the file "
+        f"{path}: not a bzip2 file. A pages-articles dump (….xml.bz2) was expected; delete it "
         "so that it is fetched again."
     )

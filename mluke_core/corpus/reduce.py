@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from mluke_core.corpus.characters import drop_controls
 from mluke_core.corpus.templates import TextTemplates
 
 # XML allows none of these control characters, so they are free to stand for markup characters
@@ -29,7 +30,6 @@ PROTECT = str.maketrans(
     dict(zip(_PROTECTED_CHARACTERS, _STAND_INS, strict=True)) | {"\n": " ", "\t": " "}
 )
 UNPROTECT = str.maketrans(dict(zip(_STAND_INS, _PROTECTED_CHARACTERS, strict=True)))
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 # Elements whose content is no running text: notes, formulas, code, pictures, data, and text that
 # shows only where the page is transcluded. <rt> and <rp> are the reading aids of <ruby>.
@@ -75,39 +75,6 @@ _TABLE_TOKENS = re.compile(r"\{\||\|\}|<table(?=[\s>])|</table\s*+>", re.IGNOREC
 _VARIANT_RULE = re.compile(r"-\{([^{}]*+)\}-")
 _VARIANT_FLAGS = re.compile(r"([A-Za-z+\-;\s]*?)\|(.*)", re.DOTALL)
 _VARIANT_PASSES = 4
-
-# ZWJ and ZWNJ shape words in Indic, Arabic and other scripts; between anything else they are noise.
-_LETTER = "[^\\W_]|[\u0300-\u036f\u0591-\u08ff\u0900-\u109f\u135d-\u135f\u1712-\u18a9\u1a17-\u1cff]"
-_STRAY_JOINERS = re.compile(
-    f"[\u200c\u200d](?!{_LETTER})|(?<![\u0591-\u08ff\u0900-\u109f\u1712-\u18a9])[\u200c\u200d]"
-)
-_ODD_CHARACTERS = re.compile(
-    "[\xa0\xad\x85\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u206a-\u206f\u3000\ufeff\ufff9-\ufffb]"
-)
-_INVISIBLE = re.compile(
-    "[\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb]++"
-)
-_ODD_SPACES = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
-_MANY_SPACES = re.compile("   *+")
-
-
-def clean_characters(text: str) -> str:
-    """Replace odd white space by spaces and drop invisible characters, then collapse spaces.
-
-    Soft hyphens, direction marks and zero-width spaces go; zero-width joiners stay where they
-    belong to a word of a script that uses them. Line feeds stay.
-    """
-    if "\t" in text:
-        text = text.replace("\t", " ")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isascii() and _ODD_CHARACTERS.search(text):
-        text = _ODD_SPACES.sub(" ", _INVISIBLE.sub("", text))
-        if "\u200d" in text or "\u200c" in text:
-            text = _STRAY_JOINERS.sub("", text)
-    if "  " in text:
-        text = _MANY_SPACES.sub(" ", text)
-    return text
 
 
 class Reducer:
@@ -198,11 +165,6 @@ class Reducer:
         if not rules:
             return body
         return next(rules[code] for code in self._variants if code in rules)
-
-
-def drop_controls(text: str) -> str:
-    """``text`` without the control characters that XML forbids."""
-    return _CONTROL.sub("", text)
 
 
 def _protect(match: re.Match[str]) -> str:

@@ -152,9 +152,9 @@ class TextTemplates:
         self.names = "|".join(
             name if "[" in name else re.escape(name).replace(r"\ ", "[ _]") for name in plain
         )
+        arguments = r"[^{}]*+(?:[{}](?![{}])[^{}]*+)*+"
         self._pattern = re.compile(
-            rf"\{{\{{[ \n_]*+({self.names})[ \n_]*+(?:\|([^{{}}]*+(?:[{{}}](?![{{}}])[^{{}}]*+)*+))?\}}\}}",
-            re.IGNORECASE,
+            rf"\{{\{{[ \n_]*+({self.names})[ \n_]*+(?:\|({arguments}))?\}}\}}", re.IGNORECASE
         )
 
     def expand(self, text: str) -> str:

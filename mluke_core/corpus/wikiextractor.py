@@ -20,8 +20,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
+from mluke_core.corpus.characters import clean_characters, drop_controls
 from mluke_core.corpus.pages import Page
-from mluke_core.corpus.reduce import clean_characters, drop_controls
 from mluke_core.corpus.siteinfo import SiteInfo
 from mluke_core.corpus.titles import ARTICLE
 from mluke_core.corpus.wikitext import Link, Paragraph, WikitextExtractor
@@ -76,8 +76,8 @@ def run_wikiextractor(
                 messages.seek(0)
                 last = messages.read().decode("utf-8", "replace").strip().splitlines()[-3:]
                 raise MlukeError(
-                    f"wikiextractor failed (status {process.returncode}): {' '.join(last)}. Install "
-                    "it with pip install wikiextractor, or set corpus.extractor to mluke."
+                    f"wikiextractor failed (status {process.returncode}): {' '.join(last)}. "
+                    "Install it with pip install wikiextractor, or set corpus.extractor to mluke."
                 )
 
 

@@ -12,15 +12,24 @@ import re
 from collections import Counter
 from html import unescape
 from typing import NamedTuple
-from urllib.parse import unquote
 
-from mluke_core.corpus.reduce import UNPROTECT, Reducer, clean_characters, drop_controls
+from mluke_core.corpus.characters import clean_characters, drop_controls
+from mluke_core.corpus.inline import (
+    PROTOCOL,
+    Link,
+    decoded,
+    definition_split,
+    pair_brackets,
+    plain_label,
+    prefix_length,
+    raw_target,
+    restore_apostrophe,
+    tag_effect,
+)
+from mluke_core.corpus.reduce import UNPROTECT, Reducer
 from mluke_core.corpus.templates import TextTemplates
 from mluke_core.corpus.titles import ARTICLE, Titles
 from mluke_core.corpus.wikis import Wiki
-
-Link = tuple[int, int, str]
-"""Start and end (characters of the paragraph's text, end exclusive) and the normalised target."""
 
 
 class Paragraph(NamedTuple):
@@ -34,14 +43,13 @@ class Paragraph(NamedTuple):
     """``text``, ``item`` (of a list, or indented) or ``heading``."""
 
 
-_PROTOCOL = r"(?:https?:|ftps?:|sftp:|ircs?:|mailto:|news:|gopher:|svn:|git:|geo:|tel:|//)"
 # Numbers of the groups that tell the alternatives of the expression below apart.
 _SIMPLE, _COMPLEX, _EXTERNAL, _CLOSE, _QUOTES, _TAG, _ENTITY, _SWITCH = 3, 4, 5, 6, 7, 8, 9, 10
 _LINE, _HEADING, _LIST = 11, 12, 13
 _TOKENS = (
     r"\[\[([^][|\n<>{}]*+)(?:\|([^][|]*+))?+\]\](%s)"  # 1-3 link without brackets inside
     r"|\[\[(?!\[)()"  # 4 any other link
-    rf"|\[(?:{_PROTOCOL}"  # 5 external link: the address
+    rf"|\[(?:{PROTOCOL}"  # 5 external link: the address
     r"[^][\s<>\"]*+)( ?+)"
     r"|\]()"  # 6
     r"|''+()"  # 7
@@ -51,25 +59,6 @@ _TOKENS = (
     # 11 blank lines, then what the next line begins with: 12 heading, 13 list, 14 rule,
     # 15 the remains of a table or template
     r"|\n((?:\ ?\n)*+)\ ?+(?:(=++)(?=[^\n]*=\ ?(?:\n|\Z))|([*\#:;]++)|(----+)|(\|[^\n]*+))?+"
-)
-_BRACKETS = re.compile(r"\[\[(?!\[)|\]\]|\n=")
-_INLINE = re.compile(
-    rf"''+|<[/a-zA-Z][^<>]*+>|\[{_PROTOCOL}[^][\s<>\"]*+ ?+([^][\n]*+)\]|__[^\W_]+__"
-)
-_LABEL_SPACE = re.compile(r"\s+")
-_TAG_NAME = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]*)")
-
-_BLOCK_TAGS = frozenset(
-    "p div center blockquote ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr poem pre table caption tr td th "
-    "tbody thead tfoot section article aside header footer nav figure figcaption address".split()
-)
-_INLINE_TAGS = frozenset(
-    "b i u s em strong small big sub sup span font tt code kbd samp var cite abbr dfn q bdi bdo del "
-    "ins strike mark ruby rb rbc rtc rt rp time wbr data a label acronym nobr blink nowiki noinclude "
-    "includeonly onlyinclude translate tvar languages ref references math chem ce gallery timeline "
-    "score syntaxhighlight source imagemap templatestyles graph hiero mapframe maplink inputbox "
-    "categorytree indicator templatedata style script img noindex meta link phonos section "
-    "dynamicpagelist charinsert listing rss".split()
 )
 
 
@@ -87,8 +76,8 @@ class WikitextExtractor:
 
     >>> from mluke_core.corpus.wikis import load_wiki
     >>> extractor = WikitextExtractor(load_wiki("en"))
-    >>> extractor("The ''[[cat]]s'' of [[New York City|NYC]].<ref>x</ref>")
-    [Paragraph(text='The cats of NYC.', links=[(4, 8, 'Cat'), (12, 15, 'New York City')], kind='text')]
+    >>> extractor("The ''[[cat]]s'' of [[Rome|it]].<ref>x</ref>")
+    [Paragraph(text='The cats of it.', links=[(4, 8, 'Cat'), (12, 14, 'Rome')], kind='text')]
     """
 
     def __init__(self, wiki: Wiki, link_trails: bool = True) -> None:
@@ -121,7 +110,7 @@ class WikitextExtractor:
             ]
         return paragraphs
 
-    def _scan(self, text: str) -> list[Paragraph]:  # noqa: C901
+    def _scan(self, text: str) -> list[Paragraph]:
         paragraphs: list[Paragraph] = []
         parts: list[str] = []
         links: list[Link] = []
@@ -156,9 +145,9 @@ class WikitextExtractor:
                 raw, label, trail = match.group(1, 2, 3)
             elif group == _COMPLEX:
                 if pairs is None:
-                    pairs = _pair_brackets(text)
+                    pairs = pair_brackets(text)
                 close = pairs.get(start, -1)
-                raw, label_start = _raw_target(text, position, close)
+                raw, label_start = raw_target(text, position, close)
                 target = parse(raw)
                 jump = True
                 if close < 0:
@@ -207,7 +196,7 @@ class WikitextExtractor:
             elif group is not None and group >= _LINE:
                 if bold_marks:
                     if bold & 1 and italic & 1:
-                        length += _restore_apostrophe(parts, links, bold_marks)
+                        length += restore_apostrophe(parts, links, bold_marks)
                     bold_marks = []
                 bold = italic = external = 0
                 if (
@@ -243,7 +232,7 @@ class WikitextExtractor:
                     space = shown == " "
                 continue
             elif group == _TAG:
-                effect = _tag_effect(match.group(_TAG))
+                effect = tag_effect(match.group(_TAG))
                 if effect == "break":
                     if parts:
                         self._finish(paragraphs, parts, links, kind)
@@ -295,11 +284,11 @@ class WikitextExtractor:
             if not label:
                 label = raw.lstrip(" :").rstrip(" ")
                 if "%" in label or "&" in label:
-                    label = _decoded(label)
+                    label = decoded(label)
             if trail:
                 label += trail
             if "\n" in label or "<" in label or "&" in label or "''" in label or "[" in label:
-                label = _plain_label(label)
+                label = plain_label(label)
             if label[:1] == " ":
                 label = label.lstrip(" ")
                 if not space:
@@ -317,7 +306,7 @@ class WikitextExtractor:
             if target.kind == ARTICLE:
                 begin = length
                 if prefix is not None and plain:
-                    begin -= _prefix_length(plain, prefix)
+                    begin -= prefix_length(plain, prefix)
                 links.append((begin, length + len(label), target.title))
             else:
                 self.dropped[target.kind] += 1
@@ -332,7 +321,7 @@ class WikitextExtractor:
             parts.append(plain[1:] if space and plain[0] == " " else plain)
         if parts:
             if bold_marks and bold & 1 and italic & 1:
-                _restore_apostrophe(parts, links, bold_marks)
+                restore_apostrophe(parts, links, bold_marks)
             self._finish(paragraphs, parts, links, kind)
         return paragraphs
 
@@ -348,7 +337,7 @@ class WikitextExtractor:
             text = text[: max(end, len(text.rstrip("= ")))]
         elif kind == "definition":
             kind = "item"
-            split = _definition_split(text, links)
+            split = definition_split(text, links)
             if split >= 0:
                 term, meaning = text[:split].rstrip(" "), text[split + 1 :]
                 offset = len(text) - len(meaning.lstrip(" "))
@@ -361,117 +350,3 @@ class WikitextExtractor:
         if text:
             paragraphs.append(Paragraph(text, links, kind))
             self.kept += len(links)
-
-
-def _pair_brackets(text: str) -> dict[int, int]:
-    """Position of the closing brackets of every ``[[``; pairs do not reach across a heading."""
-    pairs: dict[int, int] = {}
-    stack: list[int] = []
-    for match in _BRACKETS.finditer(text):
-        token = match.group()
-        if token == "[[":
-            stack.append(match.start())
-        elif token == "\n=":
-            stack.clear()
-        elif stack:
-            pairs[stack.pop()] = match.start()
-    return pairs
-
-
-# Longer than any title with a fragment: a target is not looked for beyond it.
-_TARGET_LIMIT = 1000
-
-
-def _raw_target(text: str, start: int, close: int) -> tuple[str, int]:
-    """Target of a link whose inside begins at ``start``, and where its label begins (-1: none)."""
-    end = start + _TARGET_LIMIT
-    if 0 <= close < end:
-        end = close
-    bar = text.find("|", start, end)
-    raw = text[start : bar if bar >= 0 else end]
-    return (raw if "\n" not in raw else raw.partition("\n")[0] + "<"), bar + 1 if bar >= 0 else -1
-
-
-def _restore_apostrophe(
-    parts: list[str], links: list[Link], bold_marks: list[tuple[int, int]]
-) -> int:
-    """Turn one bold mark of a line into an apostrophe and italics, as MediaWiki does.
-
-    It does so when the numbers of bold and of italic marks are both odd, preferring a mark behind
-    a one-letter word, as in French ``l\'\'\'amour\'\'``. Returns how much longer the text is.
-    """
-    long_word = after_space = None
-    chosen = None
-    for mark in bold_marks:
-        before = parts[mark[0] - 1][-2:] if mark[0] else ""
-        if before[-1:] == " ":
-            after_space = after_space or mark
-        elif before[:1] == " ":
-            chosen = mark
-            break
-        else:
-            long_word = long_word or mark
-    index, offset = chosen or long_word or after_space or bold_marks[0]
-    parts.insert(index, "'")
-    links[:] = [(s + 1, e + 1, t) if s >= offset else (s, e, t) for s, e, t in links]
-    return 1
-
-
-def _definition_split(text: str, links: list[Link]) -> int:
-    """Where the colon stands that ends the term of ``; term : meaning``; -1 when there is none."""
-    position = text.find(":")
-    for start, end, _ in links:
-        if 0 <= position < start:
-            break
-        if position < end:
-            position = text.find(":", end)
-    return position
-
-
-def _prefix_length(plain: str, prefix: re.Pattern[str]) -> int:
-    """Number of characters at the end of ``plain`` that join the link behind it."""
-    length = 0
-    while length < len(plain) and prefix.match(plain[-1 - length]):
-        length += 1
-    return length
-
-
-def _decoded(target: str) -> str:
-    """A target as a reader sees it when the link has no label."""
-    if "%" in target:
-        target = unquote(target)
-    return drop_controls(unescape(target)).strip(" :\n")
-
-
-def _plain_label(label: str) -> str:
-    """A label without markup; a space at its ends stays, for the caller to move out of the link."""
-    label = _INLINE.sub(lambda match: match.group(1) or "", label)
-    if "[[" in label:
-        label = label.replace("[[", "")
-    if "&" in label:
-        label = clean_characters(drop_controls(unescape(label)))
-    return _LABEL_SPACE.sub(" ", label)
-
-
-_effects: dict[str, str] = {}
-_EFFECTS_SIZE = 5000
-
-
-def _tag_effect(tag: str) -> str:
-    """What a tag does to the text: ``none``, ``space``, ``break`` (a block) or ``literal``."""
-    effect = _effects.get(tag)
-    if effect is None:
-        match = _TAG_NAME.match(tag)
-        name = match.group(1).lower() if match else ""
-        if name in _INLINE_TAGS:
-            effect = "none"
-        elif name == "br":
-            effect = "space"
-        elif name in _BLOCK_TAGS:
-            effect = "break"
-        else:
-            effect = "literal"
-        if len(_effects) >= _EFFECTS_SIZE:
-            _effects.clear()
-        _effects[tag] = effect
-    return effect

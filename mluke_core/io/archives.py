@@ -74,7 +74,7 @@ def unpack_zip(archive: Path, target: Path, limits: Limits | None = None) -> dic
                             progress.update(len(block))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(
-            f"{archive}: not a readable zip archive ({error}). Delete it so that it is fetched again."
+            f"{archive}: not a readable zip archive ({error}). Delete it to have it fetched again."
         ) from None
     return {name: target / name for name in sorted(members)}
 
@@ -88,7 +88,7 @@ def _checked_members(opened: zipfile.ZipFile, archive: Path) -> dict[str, zipfil
         raw = member.orig_filename
         path = PurePosixPath(name)
         problem = ""
-        if "\0" in raw or "\\" in raw or ":" in path.parts[0] if path.parts else True:
+        if not path.parts or any(character in raw for character in "\0\\:"):
             problem = "has a name that is not a plain path"
         elif path.is_absolute() or ".." in path.parts:
             problem = "leads out of the folder"

@@ -11,7 +11,6 @@ import errno
 import fcntl
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,7 +143,7 @@ class Downloader:
                     f"{rejected}; the file itself was not made. If the file has changed for good, "
                     "correct the digest that promises it."
                 )
-            os.replace(part, target)
+            part.replace(target)
             self.http.forget(part)
         return Fetched(target, fetched.url, fetched.size, fetched.sha1, fetched.sha256)
 
@@ -216,7 +215,7 @@ def _mismatch(fetched: Fetched, location: Location, expected: Expected) -> str:
 
 def _set_aside(path: Path, target: Path) -> Path:
     rejected = target.with_name(target.name + ".rejected")
-    os.replace(path, rejected)
+    path.replace(rejected)
     return rejected
 
 

@@ -98,7 +98,7 @@ def files_of_status(path: Path, wiki: str, date: str) -> list[tuple[str, Expecte
             return ordered
         states.append(f"{job} lists no pages-articles file")
     raise DownloadError(
-        f"{path}: the dump of {wiki} of {date} is not there ({'; '.join(states) or 'no such job'}). "
+        f"{path}: the dump of {wiki} of {date} is not there: {'; '.join(states) or 'no job'}. "
         "Wait until it is done, or set dump_date to another one."
     )
 

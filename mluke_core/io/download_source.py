@@ -45,8 +45,8 @@ def _remote_files(settings: dict[str, Any], downloads: Path) -> dict[str, dict[s
     name = settings["name"]
     if not settings.get("files"):
         raise DownloadError(
-            f"source '{name}' has no addresses. It needs a licence ({settings.get('licence', '')}): "
-            f"set sources.{name}.local to a folder with your copy."
+            f"source '{name}' has no addresses (licence: {settings.get('licence', '')}). Set "
+            f"sources.{name}.local to a folder with your copy."
         )
     downloader = Downloader(downloads, settings.get("mirror"), settings.get("contact"))
     files: dict[str, dict[str, Any]] = {}

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -34,7 +34,7 @@ def is_limited(host: str) -> bool:
 
 @contextmanager
 def host_slot(folder: Path, address: str) -> Iterator[int]:
-    """Hold one of the slots of the address's host; yields its number (0 where there is no limit)."""
+    """Hold one of the slots of the address's host; yields its number (0 without a limit)."""
     host = urlsplit(address).hostname or ""
     if not is_limited(host):
         yield 0
@@ -49,7 +49,7 @@ def host_slot(folder: Path, address: str) -> Iterator[int]:
             handle.close()
 
 
-def _take(handles: list[IO[str]], host: str) -> int:
+def _take(handles: Sequence[IO[str]], host: str) -> int:
     told = False
     while True:
         for slot, handle in enumerate(handles):

@@ -32,7 +32,7 @@ def local_path(url: str) -> PurePosixPath:
     unsafe = any(s in ("", ".", "..") or "\0" in s or "\\" in s for s in segments)
     if parts.scheme not in ("http", "https") or not parts.hostname or not segments or unsafe:
         raise DownloadError(
-            f"{url!r}: not an address of a file; write it as https://host/path in the source's urls."
+            f"{url!r}: not an address of a file; write it as https://host/path in the urls."
         )
     host = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
     if parts.query:
@@ -98,8 +98,8 @@ class Mirror:
             folder = Path(self.name)
             if not folder.is_dir():
                 raise DownloadError(
-                    f"mirror: there is no folder '{mirror}'. Set mirror to a folder or base URL laid "
-                    "out as <host>/<path>, or to null for the public servers."
+                    f"mirror: there is no folder '{mirror}'. Set mirror to a folder or base URL "
+                    "laid out as <host>/<path>, or to null for the public servers."
                 )
             if (folder / CHECKSUMS).is_file():
                 text = (folder / CHECKSUMS).read_text(encoding="utf-8")
