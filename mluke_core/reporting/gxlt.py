@@ -6,7 +6,7 @@ Equal languages are MLQA itself, so the diagonal comes from the MLQA scores.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mluke_core.reporting.published import Published
@@ -59,7 +59,7 @@ def pair_average(
         if with_equal or len(set(pair.split("-"))) == 2
     }
     if not pairs:
-        return None, [scores.reason(average)]
+        return None, ["no pair of languages was scored in this run"]
     expected = PAIR_LANGUAGES * (PAIR_LANGUAGES - (0 if with_equal else 1))
     means = [statistics.fmean(run) for run in zip(*pairs.values(), strict=True)]
     if len(pairs) == expected:
@@ -89,7 +89,7 @@ def gxlt_table(
             cells = []
             for question in languages:
                 pair = f"{context}-{question}"
-                notes = [] if pair in pairs else [_pair_reason(scores, context, question)]
+                notes = [] if pair in pairs else _pair_reasons(scores, pairs, context, question)
                 cells.append(measured_cell("G-XLT", pair, pairs.get(pair), None, notes))
             rows.append(Row(context, cells, system=system, variant="default"))
         panels.append(
@@ -103,12 +103,13 @@ def gxlt_table(
     return Table(name, entry["title"], scale, panels, gxlt_notes())
 
 
-def _pair_reason(scores: Scores, context: str, question: str) -> str:
-    """Why a pair has no value: the pair's own reason, else that of one of its languages."""
-    for key in (f"{context}-{question}", context, question):
-        if key in scores.unavailable:
-            return scores.unavailable[key]
-    return scores.reason(f"{context}-{question}")
+def _pair_reasons(scores: Scores, pairs: Iterable[str], context: str, question: str) -> list[str]:
+    """Why a pair has no value: its languages are in no scored pair, or its own reason."""
+    scored = {language for pair in pairs for language in pair.split("-")}
+    absent = dict.fromkeys(language for language in (context, question) if language not in scored)
+    if absent:
+        return [f"no data for {language} in this run" for language in absent]
+    return [scores.reason(f"{context}-{question}")]
 
 
 def gxlt_notes() -> list[str]:

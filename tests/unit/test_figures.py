@@ -142,7 +142,7 @@ def test_the_title_of_fine_tuning_counts_systems_that_only_guess() -> None:
     entries = {"a": {"label": "A"}, "b": {"label": "B"}}
 
     def run(system: str, dev: float) -> Run:
-        return Run(system, "r", dev, [], [], {"majority": 20.0})
+        return Run(system, "r", dev, [], [], 20.0)
 
     title = finetuning_finding("ner", "f1", entries, {"a": run("a", 30.0), "b": run("b", 25.0)})
     assert title == "NER: A leads on dev (30.0 f1); all are at least 5.0 above guessing"

@@ -140,7 +140,8 @@ def test_g_xlt_matrix_takes_its_diagonal_from_mlqa() -> None:
     assert english.cells[0].value == values("mluke-e-mini", "mlqa", "en", "f1")[0]
     assert english.cells[1].value == values("mluke-e-mini", "gxlt", "en-es", "f1")[0]
     hindi = row(matrix, "hi")
-    assert all(c.notes == ("no file for this language in the source",) for c in hindi.cells[:4])
+    assert all(c.notes == ("no data for hi in this run",) for c in hindi.cells[:4])
+    assert hindi.cells[5].notes == ("no data for hi in this run", "no data for vi in this run")
     averages = row(table.panels[0], E_LABEL).cells
     assert averages[1].published is None
     assert averages[1].notes == ("average over 25 of 49 pairs of languages",)

@@ -1,4 +1,4 @@
-"""Fine-tuning of one task: training loss and dev score of every run, beside trivial baselines."""
+"""Fine-tuning of one task: training loss and dev score of every run, beside guessing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Run:
     dev: float
     loss_curve: Points
     dev_curve: Points
-    baselines: dict[str, float]
+    guessing: float | None
+    """Score of a guess that has learnt nothing from the text; None when the file has none."""
 
 
 def read_run(path: Path, metric: str) -> Run:
@@ -43,6 +44,7 @@ def read_run(path: Path, metric: str) -> Run:
         for entry in history
         if metric in entry.get("dev", {})
     ]
+    guessing = (result.get("baseline") or {}).get(metric)
     steps = result.get("steps") or max((entry["step"] for entry in history), default=0)
     return Run(
         system=result["system"],
@@ -50,7 +52,7 @@ def read_run(path: Path, metric: str) -> Run:
         dev=float(result["dev"][metric]),
         loss_curve=[(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
         dev_curve=dev_curve or [(steps, float(result["dev"][metric]))],
-        baselines={name: float(value) for name, value in (result.get("baseline") or {}).items()},
+        guessing=None if guessing is None else float(guessing),
     )
 
 
@@ -88,7 +90,9 @@ def draw_finetuning(inputs: Sequence[Path], settings: dict[str, Any], output: Pa
                 }
                 above.plot(*zip(*run.loss_curve, strict=True), **look)
                 below.plot(*zip(*run.dev_curve, strict=True), marker="o", markersize=3, **look)
-            _draw_baselines(below, best[system].baselines)
+            guessing = best[system].guessing
+            if guessing is not None:
+                _draw_guessing(below, guessing)
             below.annotate(
                 f"{best[system].dev:.1f}",
                 best[system].dev_curve[-1],
@@ -108,12 +112,12 @@ def draw_finetuning(inputs: Sequence[Path], settings: dict[str, Any], output: Pa
 def finetuning_finding(
     task: str, metric: str, systems: dict[str, Any], best: dict[str, Run]
 ) -> str:
-    """Which system leads on dev, and whether all beat their best trivial baseline."""
+    """Which system leads on dev, and whether all beat a guess."""
     leader = max(best.values(), key=lambda run: run.dev)
     name = metric.replace("_", " ")
     task = TASK_LABELS.get(task, task)
     text = f"{task}: {systems[leader.system]['label']} leads on dev ({leader.dev:.1f} {name})"
-    margins = [run.dev - max(run.baselines.values()) for run in best.values() if run.baselines]
+    margins = [run.dev - run.guessing for run in best.values() if run.guessing is not None]
     if not margins:
         return text
     failed = sum(margin <= 0 for margin in margins)
@@ -122,15 +126,14 @@ def finetuning_finding(
     return f"{text}; all are at least {min(margins):.1f} above guessing"
 
 
-def _draw_baselines(panel: Any, baselines: dict[str, float]) -> None:
-    for name, value in baselines.items():
-        panel.axhline(value, color=PALETTE[1], linestyle=(0, (4, 3)), linewidth=1.1)
-        panel.annotate(
-            f"{name.replace('_', ' ')} {value:.1f}",
-            (0.02, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            fontsize=7,
-            color=SOFT,
-        )
+def _draw_guessing(panel: Any, value: float) -> None:
+    panel.axhline(value, color=PALETTE[1], linestyle=(0, (4, 3)), linewidth=1.1)
+    panel.annotate(
+        f"guessing {value:.1f}",
+        (0.02, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        fontsize=7,
+        color=SOFT,
+    )
