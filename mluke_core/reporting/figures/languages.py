@@ -111,7 +111,7 @@ def draw_sampling(inputs: Sequence[Path], settings: dict[str, Any], output: Path
         panel.invert_yaxis()
         panel.set_xlim(left=0)
         panel.set_xlabel(f"% (sampling by size to the power of {manifest['alpha']:g})")
-        panel.legend(loc="lower right")
+        figure.legend(loc="outside lower left", ncols=2)
         only_grid(panel, "x")
         first, last = 0, len(languages) - 1
         title = (
