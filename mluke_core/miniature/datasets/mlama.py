@@ -112,7 +112,7 @@ def _freebase(qid: int) -> str:
     """A string of the form of a Freebase id.
 
     >>> _freebase(937)
-    '/m/02b3'
+    '/m/0y9'
     """
     letters = "0123456789bcdfghjklmnpqrstvwxyz_"
     digits = ""

@@ -36,9 +36,13 @@ VALUES: dict[str, tuple[str, ...]] = {
 # Share of the entities of each kind whose paragraphs make up a split.
 SPLITS = (("train", 0.72), ("dev", 0.12), ("mlqa_test", 0.10), ("mlqa_dev", 0.06))
 
-MAXIMUM_STATEMENTS = 4
-DISTRACTORS = 2
-MINIMUM_SENTENCES = 6
+# Short paragraphs in which the relation asked for singles out the answer nearly always: two layers
+# then learn to answer within a few hundred steps.
+MAXIMUM_STATEMENTS = 3
+MINIMUM_SENTENCES = 4
+# Share of the paragraphs whose distractor has a relation of the topic, so that only the subject
+# of the question tells the two answers apart.
+SAME_RELATION_SHARE = 0.15
 # Where to find an entity to say more about when there is little to say about the topic itself.
 RELATED = ("P17", "P50", "P57", "P86", "P170", "P159", "P19", "P27")
 
@@ -144,7 +148,7 @@ def _plan(
         Statement(topic, phrase, answer, random.randrange(6))
         for phrase, answer in facts[:MAXIMUM_STATEMENTS]
     ]
-    statements = own + _distractors(world, topic, own, random)
+    statements = own + _distractor(world, topic, own, random)
     statements += _background(world, topic, MINIMUM_SENTENCES - len(statements), random)
     random.shuffle(statements)
     questions: list[Question] = []
@@ -166,30 +170,31 @@ def _plan(
     return Plan(topic, tuple(statements), tuple(questions))
 
 
-def _distractors(world: World, topic: str, own: list[Statement], random: Random) -> list[Statement]:
-    """The same relations of other entities of the kind: the subject of a question matters."""
-    kind = world.entities[topic].kind
-    others = [entity.key for entity in world.by_kind(kind) if entity.key != topic]
-    random.shuffle(others)
-    phrases = [statement.phrase for statement in own]
-    random.shuffle(phrases)
+def _distractor(world: World, topic: str, own: list[Statement], random: Random) -> list[Statement]:
+    """A fact about another entity of the kind, with another answer; seldom a fact asked for."""
+    same = random.random() < SAME_RELATION_SHARE
+    phrases = {statement.phrase for statement in own}
     answers = {statement.answer for statement in own}
-    found: list[Statement] = []
-    for phrase in phrases[:DISTRACTORS]:
-        for other in others:
-            answer = dict(known(world, other)).get(phrase)
-            if answer is not None and answer not in answers:
-                found.append(Statement(other, phrase, answer, random.randrange(6)))
-                answers.add(answer)
-                others.remove(other)
-                break
-    return found
+    others = [x.key for x in world.by_kind(world.entities[topic].kind) if x.key != topic]
+    random.shuffle(others)
+    for other in others:
+        fitting = [
+            (phrase, answer)
+            for phrase, answer in known(world, other)
+            if (phrase in phrases) == same and answer not in answers
+        ]
+        if fitting:
+            phrase, answer = pick(random, fitting)
+            return [Statement(other, phrase, answer, random.randrange(6))]
+    return []
 
 
 def _background(world: World, topic: str, number: int, random: Random) -> list[Statement]:
     """Up to ``number`` facts about entities related to the topic, such as a city's country."""
+    borders = world.objects(topic, "P47")
+    found = [Statement(topic, "P47", pick(random, borders), random.randrange(6))] if borders else []
     related = [key for relation in RELATED for key in world.objects(topic, relation)]
-    found = [
+    found += [
         Statement(key, phrase, answer, random.randrange(6))
         for key in dict.fromkeys(related)
         for phrase, answer in known(world, key)

@@ -150,7 +150,7 @@ def plan(world: World, seed: int) -> dict[str, list[Item]]:
                 fact = _unrelated(pools[split], random)
             else:
                 relation, first = directed[(index - unrelated) % len(directed)]
-                # Each round over the labels takes the next facts, so that all are used before any twice.
+                # Each round over the labels takes the next facts: all are used before any twice.
                 turn = (index - unrelated) // len(directed) * 2 + (0 if first else 1)
                 pool = pools[split][relation]
                 fact = pool[turn % len(pool)]
