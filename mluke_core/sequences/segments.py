@@ -7,6 +7,7 @@ tokenizers know no such switch at run time, so each class here holds what its ki
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -149,17 +150,22 @@ class JsonSegmenter(_WithoutRaw):
     """Any ``tokenizer.json`` that marks the start of words: Metaspace or byte-level BPE."""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        # SentencePiece's table of normalisation turns some more characters into blanks.
+        extra = _SPACES_OF_SENTENCEPIECE if '"Precompiled"' in backend.to_str() else ()
+        self._space = re.compile(rf"[\s{''.join(sorted(extra))}]+")
         self._first = variant(backend)
         self._starting = variant(backend, word_start=True)
         self._continuing = variant(backend, word_start=False)
 
     def encode(self, segment: str, before: str) -> list[int]:
         """Ids of ``segment``, which follows the character ``before``."""
-        words = segment.split()
+        words = self._space.split(segment)
+        starts = not before or not words[0] or self._space.fullmatch(before) is not None
+        words = [word for word in words if word]
         if not words:
             return []
-        starting = self._starting if before else self._first
-        if _starts(segment, before):
+        if starts:
+            starting = self._starting if before else self._first
             return starting.encode(" ".join(words), add_special_tokens=False).ids
         ids = self._continuing.encode(words[0], add_special_tokens=False).ids
         if len(words) > 1:
