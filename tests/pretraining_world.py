@@ -1,7 +1,7 @@
 """A made-up language small enough to pretrain on in seconds, in the project's file formats.
 
-Words follow one another by a rule (each word is followed by its successor three times of four), and
-every entity is mentioned by words of its own, so both objectives can be learned.
+Every sequence has one of four topics, with words and entities of its own, and every entity is
+mentioned by words of its own, so both objectives can be learned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ WORDS = 40
 ENTITIES = 12
 SPECIAL_ENTITIES = ("[PAD]", "[UNK]", "[MASK]")
 FIRST_WORD = 4
-LANGUAGES = {"en": 60, "ja": 25}
+TOPICS = 4
+LANGUAGES = {"en": 150, "ja": 60}
 ARCHITECTURE = {"layers": 1, "hidden_size": 32, "heads": 2, "intermediate_size": 48}
 
 SETTINGS: dict[str, Any] = {
@@ -168,15 +169,13 @@ def make_rows(count: int, generator: np.random.Generator) -> list[dict[str, Any]
     rows = []
     for number in range(count):
         length = int(generator.integers(5, 30))
-        words = [int(generator.integers(WORDS))]
-        while len(words) < length:
-            follows = generator.random() < 0.75
-            words.append((words[-1] + 1) % WORDS if follows else int(generator.integers(WORDS)))
+        topic = int(generator.integers(TOPICS))
+        words = (topic + TOPICS * generator.integers(WORDS // TOPICS, size=length)).tolist()
         entities, starts, ends = [], [], []
         for _ in range(int(generator.integers(1, 4))):
-            entity = int(generator.integers(ENTITIES))
+            entity = topic + TOPICS * int(generator.integers(ENTITIES // TOPICS))
             start = int(generator.integers(length - 1))
-            words[start : start + 2] = [3 * entity, 3 * entity + 1]
+            words[start : start + 2] = [entity, entity + ENTITIES]
             entities.append(len(SPECIAL_ENTITIES) + entity)
             starts.append(start)
             ends.append(start + 2)

@@ -45,7 +45,8 @@ def write_model_folder(
         raise ValueError(f"{unknown[0]} is no parameter of a {config.family} model")
     tensors = {names[own]: tensor.detach().contiguous() for own, tensor in weights.items()}
     for copy, original in tied_names(config).items():
-        tensors[copy] = tensors[original].clone()
+        if original in tensors:
+            tensors[copy] = tensors[original].clone()
     for name, tensor in (pooler or {}).items():
         tensors[BODY_PREFIX[config.family] + name] = tensor.detach().contiguous()
     with atomic_path(output) as temporary:
@@ -61,8 +62,12 @@ def write_model_folder(
 def write_tensors(
     path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write a safetensors file that everybody who can read the folder can read."""
-    save_file(dict(tensors), path, metadata={"format": "pt", **(metadata or {})})
+    """Write a safetensors file that everybody who can read the folder can read.
+
+    Args:
+        metadata: one key at most, because safetensors writes several in a random order.
+    """
+    save_file(dict(tensors), path, metadata=dict(metadata or {"format": "pt"}))
     path.chmod(0o644)
 
 

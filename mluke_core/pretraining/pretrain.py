@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import resource
 import shutil
@@ -12,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from mluke_core.errors import DataError
 from mluke_core.io.files import atomic_path, digest_of, file_digest, write_json
-from mluke_core.modeling.config import ModelConfig, config_to_hub, read_config
-from mluke_core.modeling.folder import write_tensors
+from mluke_core.modeling.config import read_config
 from mluke_core.modeling.initialization import add_entities
-from mluke_core.modeling.loading import WEIGHTS_FILE, build_model, load_for_prediction
+from mluke_core.modeling.loading import WEIGHTS_FILE, load_for_prediction
 from mluke_core.modeling.prediction import MlukeForPrediction
 from mluke_core.pretraining.checkpoints import Checkpoints
 from mluke_core.pretraining.distributed import World, start_world
@@ -33,15 +30,20 @@ from mluke_core.pretraining.manifest import (
     check_vocabulary,
     read_manifest,
 )
+from mluke_core.pretraining.optimizer import STATE_KEYS, freeze
 from mluke_core.pretraining.settings import PretrainingSettings
 from mluke_core.pretraining.shards import SPLITS, Limits, UnpackedRows, unpack_shard, unpacked_path
+from mluke_core.pretraining.stage_weights import (
+    STAGE_WEIGHTS,
+    read_stage_weights,
+    write_stage_weights,
+)
 from mluke_core.pretraining.trainer import Trainer, parameter_counts
 from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_losses
 from mluke_core.sequences.tokenizer import Tokenizer
 
 log = logging.getLogger("mluke")
 
-STAGE_WEIGHTS = "weights.safetensors"
 SUMMARY_FILE = "summary.json"
 
 
@@ -71,7 +73,7 @@ def pretrain(
     tokenizer = Tokenizer.load(base)
     check_tokenizer(manifest, tokenizer.digest, base)
     model = starting_model(settings, manifest, base, previous)
-    data = work / "data"
+    data, log_folder = work / "data", work / "log"
     training, validation = _unpack(manifest, data, model, settings, world)
     vocabulary = Vocabulary(
         tokenizer.vocabulary_size,
@@ -95,7 +97,6 @@ def pretrain(
         Trainer(engine, loader, settings, world, checkpoints, None, step, seconds).run()
         world.wait()
         return
-    log_folder = work / "log"
     name = f"pretrain {settings.model} {settings.stage}"
     with Journal(log_folder, name, step, settings.steps) as journal:
         trainer = Trainer(engine, loader, settings, world, checkpoints, journal, step, seconds)
@@ -103,7 +104,7 @@ def pretrain(
     summary = _summary(settings, engine, loader, trainer)
     with atomic_path(output) as temporary:
         temporary.mkdir()
-        write_stage_weights(temporary / STAGE_WEIGHTS, model)
+        write_stage_weights(temporary, model)
         shutil.copyfile(log_folder / LOG_FILE, temporary / LOG_FILE)
         write_json(temporary / SUMMARY_FILE, summary)
     checkpoints.remove()
@@ -144,30 +145,6 @@ def starting_model(
         return model
     seed = key_of("entities", settings.seed) >> 1
     return add_entities(model, manifest.entity_count, settings.entity_embedding_size, seed)
-
-
-def write_stage_weights(path: Path, model: MlukeForPrediction) -> None:
-    """Write all weights by this project's names, with the configuration in the file's header."""
-    tensors = {
-        name: parameter.detach().cpu().contiguous() for name, parameter in model.named_parameters()
-    }
-    write_tensors(path, tensors, {"config": json.dumps(config_to_hub(model.config))})
-
-
-def read_stage_weights(folder: Path) -> MlukeForPrediction:
-    """The model that a stage left in ``folder``."""
-    from mluke_core.modeling.config import config_from_hub
-
-    path = folder / STAGE_WEIGHTS
-    try:
-        with safe_open(path, framework="pt") as stored:
-            config: ModelConfig = config_from_hub(json.loads(stored.metadata()["config"]), path)
-            tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file. Train the stage before this one.") from None
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not the weights of a pretraining stage ({error}).") from None
-    return build_model(config, tensors, path)
 
 
 def _weights_of(base: Path, previous: Path | None) -> Path:
@@ -229,8 +206,6 @@ def _build_engine(
     checkpoints: Checkpoints,
 ) -> tuple[Engine, int, float]:
     """The engine at the newest checkpoint, with the steps and seconds that it has behind it."""
-    from mluke_core.pretraining.optimizer import STATE_KEYS, freeze
-
     trainable = freeze(model, settings.trainable)
     expected = {
         f"{kind}.{name}": parameter.shape

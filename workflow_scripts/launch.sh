@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Start a step once per process: alone, on one machine, or under Slurm on several.
+#
+#   launch.sh NODES PROCESSES_PER_NODE CPUS_PER_PROCESS PYTHON SCRIPT ARGUMENTS...
+#
+# One process runs without any launcher; several on one machine with torchrun; inside a Slurm job
+# with srun, one task per process. The script finds RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
+# MASTER_PORT in its environment.
+set -euo pipefail
+
+if [[ $# -lt 5 ]]; then
+  echo "usage: launch.sh NODES PROCESSES_PER_NODE CPUS_PER_PROCESS PYTHON SCRIPT ARGUMENTS..." >&2
+  exit 2
+fi
+nodes=$1 per_node=$2 cpus=$3
+shift 3
+total=$((nodes * per_node))
+export OMP_NUM_THREADS=$cpus
+
+if [[ $total -eq 1 ]]; then
+  exec "$@"
+fi
+
+if [[ -z ${SLURM_JOB_ID:-} ]]; then
+  if [[ $nodes -gt 1 ]]; then
+    echo "launch.sh: $nodes nodes need a cluster: run with --profile profiles/slurm, or set" \
+      "pretraining.nodes to 1" >&2
+    exit 2
+  fi
+  # Without it torchrun's own store shares a port with the workers', and a restart may hang on it.
+  export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+  python=$1
+  shift
+  exec "$python" -m torch.distributed.run --standalone --nproc-per-node="$per_node" "$@"
+fi
+
+# Snakemake's Slurm executor drops SLURM_* from the rule's shell, so what every task needs to know
+# is worked out inside srun, where they are set.
+# shellcheck disable=SC2016 # the task's shell expands them
+task='
+  first=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1)
+  address=$(scontrol show node "$first" | grep -o "NodeAddr=[^ ]*" | cut -d= -f2)
+  export MASTER_ADDR=${address:-$first} MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))
+  export RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID
+  exec "$@"'
+exec srun --nodes="$nodes" --ntasks="$total" --ntasks-per-node="$per_node" \
+  --cpus-per-task="$cpus" --kill-on-bad-exit=1 bash -c "$task" launch "$@"
