@@ -10,12 +10,11 @@ from __future__ import annotations
 import bz2
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from mluke_core.io.files import write_json, write_text
+from mluke_core.io.files import file_digest, write_json, write_text
 from mluke_core.miniature.encyclopaedia import Page
 from mluke_core.miniature.tables import labels, namespaces
 
@@ -24,16 +23,6 @@ SCHEMA = "0.10"
 
 _QUOTED = {'"': "&quot;"}
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-@dataclass(frozen=True)
-class WrittenFile:
-    """A file of a dump and what the lists say of it."""
-
-    path: Path
-    bytes: int
-    md5: str
-    sha1: str
 
 
 def write_dump(
@@ -69,7 +58,8 @@ def write_dump(
         for name, content in zip(names, (dump, index), strict=True):
             (folder / name).write_bytes(content)
             written.append(folder / name)
-    write_lists(folder, wiki, date, {"articlesmultistreamdump": written})
+    write_status(folder, wiki, date, "articlesmultistreamdump", written)
+    write_sums(folder, wiki, date, written)
     return written
 
 
@@ -88,36 +78,31 @@ def multistream(language: str, date: str, pages: Sequence[Page]) -> tuple[bytes,
     return b"".join(streams), bz2.compress("".join(index).encode())
 
 
-def write_lists(folder: Path, wiki: str, date: str, jobs: dict[str, list[Path]]) -> None:
-    """Write ``dumpstatus.json`` and the sha1 and md5 lists of the files of each job."""
-    day = f"{date[:4]}-{date[4:6]}-{date[6:]}"
-    status: dict[str, Any] = {"version": "0.8", "jobs": {}}
-    sums: dict[str, list[str]] = {"sha1": [], "md5": []}
-    for job, paths in jobs.items():
-        files = {}
-        for path in sorted(paths):
-            written = _measure(path)
-            files[path.name] = {
-                "size": written.bytes,
-                "url": f"/{wiki}/{date}/{path.name}",
-                "md5": written.md5,
-                "sha1": written.sha1,
-            }
-            sums["sha1"].append(f"{written.sha1}  {path.name}\n")
-            sums["md5"].append(f"{written.md5}  {path.name}\n")
-        status["jobs"][job] = {"status": "done", "updated": f"{day} 12:00:00", "files": files}
-    # A job that never ran, as every real status file has some.
-    status["jobs"]["flowhistorydump"] = {"status": "waiting", "updated": ""}
-    write_json(folder / "dumpstatus.json", status)
-    for name, lines in sums.items():
-        write_text(folder / f"{wiki}-{date}-{name}sums.txt", "".join(lines))
+def write_status(folder: Path, wiki: str, date: str, job: str, paths: Sequence[Path]) -> None:
+    """Write ``dumpstatus.json`` of a dump with one finished job, whose files are ``paths``."""
+    files = {
+        path.name: {
+            "size": path.stat().st_size,
+            "url": f"/{wiki}/{date}/{path.name}",
+            "md5": file_digest(path, "md5"),
+            "sha1": file_digest(path, "sha1"),
+        }
+        for path in sorted(paths)
+    }
+    updated = f"{date[:4]}-{date[4:6]}-{date[6:]} 12:00:00"
+    jobs: dict[str, Any] = {
+        job: {"status": "done", "updated": updated, "files": files},
+        # A job that never ran, as every real status file has some.
+        "flowhistorydump": {"status": "waiting", "updated": ""},
+    }
+    write_json(folder / "dumpstatus.json", {"version": "0.8", "jobs": jobs})
 
 
-def _measure(path: Path) -> WrittenFile:
-    content = path.read_bytes()
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
-    return WrittenFile(path, len(content), md5, sha1)
+def write_sums(folder: Path, stem: str, date: str, paths: Sequence[Path]) -> None:
+    """Write the lists of the sha1 and md5 sums of ``paths``."""
+    for algorithm in ("sha1", "md5"):
+        lines = [f"{file_digest(path, algorithm)}  {path.name}\n" for path in sorted(paths)]
+        write_text(folder / f"{stem}-{date}-{algorithm}sums.txt", "".join(lines))
 
 
 def _header(language: str) -> str:

@@ -32,7 +32,7 @@ _SETTINGS = ("seed", "languages", "dump_date", "wikidata_date")
 _FIRST_EXTRA_QID = FIRST_INVENTED_QID + 1_000_000
 
 
-def make_miniature(output: Path, gold: Path, settings: Mapping[str, Any]) -> None:
+def make_miniature(output: Path, gold: Path, settings: dict[str, Any]) -> None:
     """Write the mirror and the gold; each stands under its name only when it is whole.
 
     Args:
@@ -70,7 +70,8 @@ def make_miniature(output: Path, gold: Path, settings: Mapping[str, Any]) -> Non
 
         write_datasets(world, mirror, seed, languages)
         progress.update()
-        write_tokenizer(mirror / _TOKENIZER_FOLDER, _training_texts(world, pages, seed))
+        names = {name for e in world.entities.values() for name in e.names.values()}
+        write_tokenizer(mirror / _TOKENIZER_FOLDER, _training_texts(world, pages, seed), names)
         progress.update()
         write_checksums(gold_folder)
         write_checksums(mirror)
@@ -101,9 +102,7 @@ def write_checksums(mirror: Path) -> None:
     write_text(mirror / "SHA256SUMS", "".join(lines))
 
 
-def _training_texts(
-    world: World, pages: Mapping[str, Sequence[Page]], seed: int
-) -> Iterator[str]:
+def _training_texts(world: World, pages: Mapping[str, Sequence[Page]], seed: int) -> Iterator[str]:
     """Text of all articles, names, and text of the data sets."""
     from mluke_core.miniature.datasets import texts
 
@@ -116,7 +115,7 @@ def _training_texts(
     yield from texts(world, seed, list(pages))
 
 
-def _check(settings: Mapping[str, Any]) -> tuple[list[str], int]:
+def _check(settings: dict[str, Any]) -> tuple[list[str], int]:
     seed, wanted, *dates = required_settings(settings, *_SETTINGS)
     languages = list(wanted)
     unknown = [language for language in languages if language not in LANGUAGES]
@@ -130,4 +129,3 @@ def _check(settings: Mapping[str, Any]) -> tuple[list[str], int]:
         if not (value.isascii() and value.isdigit() and len(value) == 8):
             raise ConfigError(f"make_miniature: {key} is '{value}'; write it as YYYYMMDD.")
     return languages, int(seed)
-

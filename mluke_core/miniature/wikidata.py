@@ -11,8 +11,7 @@ from typing import Any
 
 import orjson
 
-from mluke_core.io.files import write_text
-from mluke_core.miniature.dumps import write_lists
+from mluke_core.miniature.dumps import write_status, write_sums
 from mluke_core.miniature.facts import World
 
 ROWS_PER_INSERT = 1000
@@ -33,7 +32,7 @@ class Item:
     """Site such as ``enwiki`` -> title."""
     aliases: dict[str, list[str]] = field(default_factory=dict)
     claims: tuple[tuple[str, tuple[str, int]], ...] = ()
-    """Property ids with what they state: ``("item", id)``, ``("year", n)``, ``("kilometres", n)``."""
+    """Properties and values: ``("item", 64)``, ``("year", 1879)``, ``("kilometres", 9)``."""
 
 
 def entity_items(
@@ -77,14 +76,13 @@ def write_wikidata(folder: Path, date: str, items: Sequence[Item]) -> None:
     entities.mkdir(parents=True, exist_ok=True)
     dump = entities / f"wikidata-{date}-all.json.bz2"
     dump.write_bytes(bz2.compress(_json_dump(items)))
-    write_lists(entities, "wikidata", date, {"wikibasejson": [dump]})
-    (entities / "dumpstatus.json").unlink()  # the real folder of entity dumps has none
+    write_sums(entities, "wikidata", date, [dump])  # there is no dumpstatus.json in this folder
     table = folder / date / f"wikidatawiki-{date}-wb_items_per_site.sql.gz"
     table.parent.mkdir(parents=True, exist_ok=True)
     # No file name and no time in the header: the same rows are the same bytes.
     table.write_bytes(gzip.compress(sql_dump(items).encode(), mtime=0))
-    write_lists(table.parent, "wikidatawiki", date, {"wbitemspersitetable": [table]})
-    write_text(entities / "README.txt", "All items of the miniature world.\n")
+    write_status(table.parent, "wikidatawiki", date, "wbitemspersitetable", [table])
+    write_sums(table.parent, "wikidatawiki", date, [table])
 
 
 def _json_dump(items: Sequence[Item]) -> bytes:
