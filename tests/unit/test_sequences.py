@@ -1,0 +1,357 @@
+"""Pages to training sequences: sentences, limits, packing, what is dropped and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mluke_core.errors import ConfigError
+from mluke_core.sequences.build_sequences import (
+    PagePacker,
+    SequenceCounts,
+    SequenceSettings,
+    build_sequences,
+    is_validation,
+)
+from mluke_core.sequences.build_tokenizer import build_tokenizer
+from mluke_core.sequences.links import (
+    NO_ITEM,
+    OUTSIDE_VOCABULARY,
+    LinkedPage,
+    TargetIndex,
+    linked_pages,
+)
+from mluke_core.sequences.sentences import SentenceSplitter, inside_bmp, word_counter
+from mluke_core.sequences.tokenizer import Tokenizer
+from tests.alignment_world import (
+    TEXT,
+    read_rows,
+    train_sentencepiece,
+    write_pages,
+    write_redirects,
+    write_sitelinks,
+    write_source,
+    write_vocabulary,
+)
+
+LINES = TEXT.read_text("utf-8").splitlines()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    base = tmp_path_factory.mktemp("tokenizer")
+    model = train_sentencepiece(base / "files" / "sentencepiece.bpe.model")
+    build_tokenizer(write_source(base / "s.json", "small", [model]), "sentencepiece", base / "t")
+    return Tokenizer.load(base / "t")
+
+
+class Words:
+    """A tokenizer of one token per word, so that limits can be counted by eye."""
+
+    def encode(self, segment: str, before: str) -> list[int]:
+        return [7] * len(segment.split())
+
+    def encode_many(self, segments: list[str], before: list[str]) -> list[list[int]]:
+        return list(map(self.encode, segments, before))
+
+    def to_ids(self, raw: np.ndarray) -> np.ndarray:
+        return raw.astype(np.int32)
+
+
+def page(*paragraphs: tuple[str, list[tuple[int, int, int]]]) -> LinkedPage:
+    return LinkedPage(
+        1, "Page", [text for text, _ in paragraphs], [links for _, links in paragraphs]
+    )
+
+
+def pack(
+    *paragraphs: tuple[str, list[tuple[int, int, int]]], language: str = "en", **limits: int
+) -> tuple[list[tuple[int, list[tuple[int, int, int]]]], SequenceCounts]:
+    """(length, mentions) of each sequence of a page, with a token per word."""
+    counts = SequenceCounts()
+    packer = PagePacker(language, Words(), SequenceSettings(**limits), counts)
+    (sequences,) = packer.sequences([page(*paragraphs)])
+    return [(len(s.tokens), s.mentions) for s in sequences], counts
+
+
+def link(text: str, anchor: str, entity: int) -> tuple[int, int, int]:
+    start = text.index(anchor)
+    return start, start + len(anchor), entity
+
+
+def test_sentences_by_language() -> None:
+    text = "Mr. Who came. He left."
+    assert SentenceSplitter("en").ends(text) == [14, 22]
+    assert SentenceSplitter("fr").ends(text) == [4, 14, 22]
+    assert SentenceSplitter("zh").ends("东京很大！北京也大。") == [5, 10]
+    assert SentenceSplitter("en").ends("") == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    text=st.lists(
+        st.one_of(
+            st.sampled_from(LINES),
+            st.sampled_from([" ", "😀. ", "𠮷野家。", "𝒜bc! ", "e\u0301", "\u200f", "… "]),
+        )
+    ).map("".join),
+    language=st.sampled_from(["en", "de", "ja", "ar", "th", "tr"]),
+)
+def test_sentence_ends_count_characters(text: str, language: str) -> None:
+    ends = SentenceSplitter(language).ends(text)
+    assert ends == sorted(set(ends)) and (ends[-1:] == [len(text)]) == bool(text)
+    # The stand-ins are in the basic plane: ICU's units are characters.
+    assert len(inside_bmp(text)) == len(text) and max(inside_bmp(text), default="") <= "\uffff"
+    if not any(character > "\uffff" for character in text):
+        assert inside_bmp(text) == text
+
+
+def test_astral_characters_do_not_shift_sentences() -> None:
+    plain, astral = "xx is big. It is far.", "😀😀 is big. It is far."
+    assert SentenceSplitter("en").ends(plain) == SentenceSplitter("en").ends(astral) == [11, 21]
+    assert SentenceSplitter("ja").ends("𠮷野家。東京。") == [4, 7]
+
+
+def test_words_are_counted_where_there_are_no_spaces() -> None:
+    assert word_counter("en")("two  words\tand three") == 4
+    assert word_counter("zh")("北京是中国的首都。") == 5
+    assert word_counter("th")("กรุงเทพมหานครเป็นเมืองหลวง") >= 3
+
+
+def test_sentences_too_short_or_too_long_are_dropped() -> None:
+    text = "One two. Two one three. One two three four five."
+    links = [(0, 3, 4), (13, 16, 5), (28, 31, 6)]
+    sequences, counts = pack((text, links), minimum_sentence_tokens=3, maximum_tokens=4)
+    assert sequences == [(3, [(5, 1, 2)])]
+    assert (counts.sentences, counts.sentences_too_short, counts.sentences_too_long) == (1, 1, 1)
+    assert counts.links_in_dropped_sentences == 2
+
+
+def test_sentences_of_a_page_are_packed_in_order() -> None:
+    text = "A one b. C two d. E f g. H three i. J k l."
+    links = [link(text, "one", 3), link(text, "two", 4), link(text, "three", 5)]
+    sequences, counts = pack((text, links), minimum_sentence_tokens=1, maximum_tokens=7)
+    assert sequences == [(6, [(3, 1, 2), (4, 4, 5)]), (6, [(5, 4, 5)])]
+    assert counts.sequences_without_links == 1  # "J k l."
+    # A paragraph's end is no end of a sequence.
+    split = [("A one b.", [(2, 5, 3)]), ("C two d.", [(2, 5, 4)])]
+    assert pack(*split, minimum_sentence_tokens=1, maximum_tokens=7)[0] == sequences[:1]
+
+
+def test_pages_are_never_mixed(tokenizer: Tokenizer) -> None:
+    text = "Tokyo is the capital of Japan."
+    packer = PagePacker("en", tokenizer.segmenter, SequenceSettings(), SequenceCounts())
+    one = page((text, [link(text, "Tokyo", 3)]))
+    alone = packer.sequences([one])
+    assert packer.sequences([one, one]) == [alone[0], alone[0]] and len(alone[0]) == 1
+
+
+def test_links_that_do_not_count() -> None:
+    text = "Ab cd ef gh. Ij kl mn op."
+    links = [
+        (0, 2, NO_ITEM),
+        (3, 5, OUTSIDE_VOCABULARY),
+        (6, 15, 9),  # runs into the next sentence
+        (16, 18, 10),
+        (17, 21, 11),  # begins inside the link before it
+        (18, 19, 12),  # a blank: no token
+        (25, 25, 13),  # behind the text
+    ]
+    sequences, counts = pack((text, links), minimum_sentence_tokens=1)
+    assert sequences == [(8, [(10, 5, 6)])]
+    assert counts.links_without_item == counts.links_outside_vocabulary == 1
+    assert counts.links_across_sentences == counts.links_overlapping == 1
+    assert counts.links_without_tokens == 2
+
+
+def test_limits_of_mentions() -> None:
+    text = "one two three four five six"
+    links = [(0, 13, 3), (14, 18, 4), (19, 23, 5)]
+    sequences, counts = pack((text, links), maximum_entities=2, maximum_mention_tokens=2)
+    assert sequences == [(6, [(3, 0, 2), (4, 3, 4)])]
+    assert counts.links_beyond_limit == 1 and counts.mentions_shortened == 1
+
+
+def test_a_page_without_links_gives_nothing() -> None:
+    sequences, counts = pack(("one two three four five six", []))
+    assert sequences == [] and counts.sequences_without_links == 1
+    assert pack()[0] == [] and pack(("", []))[0] == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_no_token_crosses_a_link_and_no_text_is_lost(
+    tokenizer: Tokenizer, data: st.DataObject
+) -> None:
+    odd = st.sampled_from([" ", "😀", "𠮷", "e\u0301", "\u200f", "  "])
+    text = "".join(data.draw(st.lists(st.one_of(st.sampled_from(LINES), odd), max_size=4)))
+    edges = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=8)))
+    links = [
+        (start, end, data.draw(st.sampled_from([3, 4, NO_ITEM, OUTSIDE_VOCABULARY])))
+        for start, end in zip(edges[::2], edges[1::2], strict=False)
+    ]
+    counts = SequenceCounts(links=len(links))
+    limits = SequenceSettings(1000, minimum_sentence_tokens=1, maximum_mention_tokens=1000)
+    packer = PagePacker("en", tokenizer.segmenter, limits, counts)
+    (sequences,) = packer.sequences([page((text, links))])
+    kept = [mention for sequence in sequences for mention in sequence.mentions]
+    dropped = [
+        counts.links_without_item,
+        counts.links_outside_vocabulary,
+        counts.links_across_sentences,
+        counts.links_overlapping,
+        counts.links_without_tokens,
+        counts.links_in_dropped_sentences,
+        counts.links_beyond_limit,
+    ]
+    assert len(kept) + sum(dropped) == len(links)
+    ends = SentenceSplitter("en").ends(text)
+    inside = [
+        (start, end, entity)
+        for start, end, entity in links
+        if any(a <= start and end <= b for a, b in zip([0, *ends], ends, strict=False))
+    ]
+    anchors = [
+        tokenizer.encode_with_spans(text, [(start, end)])
+        for start, end, entity in inside
+        if entity >= 0
+    ]
+    expected = [ids[slice(*spans[0])] for ids, spans in anchors]
+    to_ids = tokenizer.segmenter.to_ids
+    found = [
+        to_ids(np.array(sequence.tokens[start:end], np.int64)).tolist()
+        for sequence in sequences
+        for _, start, end in sequence.mentions
+    ]
+    assert found == [ids for ids in expected if ids]
+    if sequences:
+        cuts = [(a, b) for a, b, _ in inside] + [
+            (a, b) for a, b in zip([0, *ends], ends, strict=False)
+        ]
+        whole, _ = tokenizer.encode_with_spans(text, cuts)
+        tokens = [token for sequence in sequences for token in sequence.tokens]
+        assert to_ids(np.array(tokens, np.int64)).tolist() == whole
+
+
+def world(folder: Path, articles: dict[str, list[str]]) -> tuple[Path, TargetIndex]:
+    pages = write_pages(folder / "pages.parquet", articles)
+    targets = TargetIndex.resolve(
+        pages,
+        write_redirects(folder / "redirects.parquet", {"Edo": "Tokyo", "Nippon": "Japan"}),
+        write_sitelinks(folder / "sitelinks.parquet", {"Tokyo": 3, "Japan": 4, "Kyoto": 9}),
+        write_vocabulary(folder / "v.parquet", [{"en": "Tokyo", "ja": "東京"}, {"en": "Japan"}]),
+        "en",
+    )
+    return pages, targets
+
+
+ARTICLES = {
+    "Japan": [
+        "[[Tokyo]], once [[Edo]], is the capital of [[Nippon|Japan]]; [[Kyoto]] and [[Nara]] not.",
+        "",
+    ],
+    "Empty": [],
+    "東京": ["[[Tokyo|東京]]都は日本の首都です。大阪は[[Japan|西]]にあります。"],
+}
+
+
+def run(
+    folder: Path, tokenizer: Tokenizer, **options: Any
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    pages, targets = world(folder, ARTICLES)
+    limits = SequenceSettings(minimum_sentence_tokens=2, **options)
+    output = folder / "out" / "sequences.parquet"
+    counts = build_sequences("en", pages, targets, tokenizer, limits, 42, output)
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+    return read_rows(output), counts.as_json()
+
+
+def test_file_of_sequences(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    rows, counts = run(tmp_path, tokenizer)
+    assert [row["page_id"] for row in rows] == [1, 3]
+    assert [row["entity_ids"] for row in rows] == [[3, 3, 4], [3, 4]]
+    words = [
+        "".join(map(tokenizer.token_of, row["input_ids"][start:end]))
+        for row in rows
+        for start, end in zip(row["starts"], row["ends"], strict=True)
+    ]
+    assert words == ["▁Tokyo", "▁Edo", "▁Japan", "▁東京", "西"]
+    assert counts["links_without_item"] == 1 and counts["links_outside_vocabulary"] == 1
+    assert counts["pages"] == 3 and counts["links"] == 7 and counts["entities"] == 5
+    assert counts["tokens"] == sum(len(row["input_ids"]) for row in rows)
+    assert counts["sequences"] == len(rows) and not any(row["validation"] for row in rows)
+    first = (tmp_path / "out/sequences.parquet").read_bytes()
+    run(tmp_path, tokenizer)
+    assert (tmp_path / "out/sequences.parquet").read_bytes() == first
+
+
+def test_columns_are_plain_and_readable_elsewhere(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    import duckdb
+    import pandas
+
+    rows, _ = run(tmp_path, tokenizer)
+    path = tmp_path / "out/sequences.parquet"
+    frame = pandas.read_parquet(path)
+    assert list(frame.columns) == list(rows[0]) and frame["starts"][0].dtype == np.int16
+    lengths = duckdb.sql(f"SELECT len(input_ids) FROM read_parquet('{path}')").fetchall()
+    assert lengths == [(len(row["input_ids"]),) for row in rows]
+
+
+def test_an_empty_part_gives_an_empty_file(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    pages, targets = world(tmp_path, {})
+    output = tmp_path / "out.parquet"
+    counts = build_sequences("en", pages, targets, tokenizer, SequenceSettings(), 1, output)
+    assert counts.sequences == 0 and read_rows(output) == []
+
+
+def test_targets_of_a_part(tmp_path: Path) -> None:
+    pages, targets = world(tmp_path, ARTICLES)
+    ((japan, empty, tokyo),) = linked_pages(pages, targets)
+    assert [entity for *_, entity in japan.links[0]] == [3, 3, 4, OUTSIDE_VOCABULARY, NO_ITEM]
+    assert (japan.title, japan.links[1], empty.texts, tokyo.links[0][0]) == (
+        "Japan",
+        [],
+        [],
+        (0, 2, 3),
+    )
+
+
+def test_pages_are_held_out_by_a_hash() -> None:
+    share = sum(is_validation("en", page_id, 0.1, 42) for page_id in range(20_000)) / 20_000
+    assert abs(share - 0.1) < 0.01
+    assert not any(is_validation("en", page_id, 0.0, 42) for page_id in range(1000))
+    held_out = [
+        tuple(is_validation(*page, 0.5, seed) for page in (("en", 1), ("en", 2), ("de", 1)))
+        for seed in range(20)
+    ]
+    assert len(set(held_out)) > 3
+    # A larger share holds out the same pages and more.
+    assert all(
+        is_validation("en", page_id, 0.2, 42)
+        for page_id in range(1000)
+        if is_validation("en", page_id, 0.1, 42)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("maximum_tokens", 0),
+        ("maximum_tokens", 40_000),
+        ("validation_share", 1.0),
+        ("minimum_sentence_tokens", 0),
+        ("maximum_entities", 0),
+    ],
+)
+def test_settings_without_sense_are_named(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"sequences\.{name} is {value}"):
+        SequenceSettings.from_mapping({name: value})
+    assert dataclasses.asdict(SequenceSettings.from_mapping({"unknown": 1})) == dataclasses.asdict(
+        SequenceSettings()
+    )
