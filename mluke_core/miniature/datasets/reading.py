@@ -42,7 +42,7 @@ MAXIMUM_STATEMENTS = 3
 MINIMUM_SENTENCES = 4
 # Share of the paragraphs whose distractor has a relation of the topic, so that only the subject
 # of the question tells the two answers apart.
-SAME_RELATION_SHARE = 0.15
+SAME_RELATION_SHARE = 0.1
 # Where to find an entity to say more about when there is little to say about the topic itself.
 RELATED = ("P17", "P50", "P57", "P86", "P170", "P159", "P19", "P27")
 

@@ -17,7 +17,7 @@ from mluke_core.miniature.facts import World
 
 SQUAD_URL = "https://rajpurkar.github.io/SQuAD-explorer/dataset/{split}-v1.1.json"
 XQUAD_URL = "https://raw.githubusercontent.com/google-deepmind/xquad/master/xquad.{language}.json"
-QUESTIONS = {"train": 1600, "dev": 200}
+QUESTIONS = {"train": 2000, "dev": 200}
 XQUAD_QUESTIONS = 100
 ID_LENGTH = 24
 
