@@ -157,26 +157,25 @@ class WikitextExtractor:
                         position = size if position < 0 else position
                         found = tokens(text, position)
                     continue
-                if not target.hidden:
-                    if label_start < 0 or text.find("[[", position, close) >= 0:
-                        # MediaWiki makes no link of it; what stands inside is ordinary text.
-                        self.dropped["invalid"] += 1
-                        ignored.update((close, close + 1))
-                        if label_start >= 0:
-                            position = label_start
-                            found = tokens(text, position)
-                        continue
-                    label = text[label_start:close]
-                    position = close + 2
-                    if text.startswith("]", position) and label.count("[") > label.count("]"):
-                        label += "]"
-                        position += 1
-                    ending = self._trail.match(text, position)
-                    trail = ending.group() if ending else ""
-                    position += len(trail)
-                else:
-                    label, trail = "", ""
-                    position = close + 2
+                if not target.hidden and (label_start < 0 or text.find("[[", position, close) >= 0):
+                    # MediaWiki makes no link of it; what stands inside is ordinary text.
+                    self.dropped["invalid"] += 1
+                    ignored.update((close, close + 1))
+                    if label_start >= 0:
+                        position = label_start
+                        found = tokens(text, position)
+                    continue
+                inside = position
+                position = close + 2
+                if text.startswith("]", position) and (
+                    text.count("[", inside, close) > text.count("]", inside, close)
+                ):
+                    # Of three brackets the first closes an external link inside.
+                    position += 1
+                label = "" if target.hidden else text[label_start : position - 2]
+                ending = self._trail.match(text, position)
+                trail = ending.group() if ending else ""
+                position += len(trail)
             elif group == _QUOTES:
                 run = position - start
                 literal = 1 if run == 4 else run - 5 if run > 5 else 0

@@ -22,7 +22,8 @@ log = logging.getLogger("mluke")
 USER_AGENT = "mluke-dag/0.1 (reproduction of mLUKE from Wikipedia dumps; contact: {contact})"
 NO_CONTACT = "none given, set `contact` in config.yaml"
 RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
-READ_BYTES = 1 << 18
+# Of a transfer that breaks off at most this much is lost.
+READ_BYTES = 1 << 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
