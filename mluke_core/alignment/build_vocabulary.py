@@ -18,7 +18,6 @@ import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from mluke_core.alignment.database import connect, fetch_table, open_parquet
 from mluke_core.alignment.entity_vocabulary import SPECIAL_ENTITIES
@@ -283,4 +282,5 @@ def titles_in_vocabulary(path: Path, language: str) -> pa.Table:
 
 def vocabulary_size(path: Path) -> int:
     """Number of entity ids in ``vocabulary.parquet``, special ones included."""
-    return pq.read_metadata(path).num_rows
+    with open_parquet(path) as file:
+        return file.metadata.num_rows

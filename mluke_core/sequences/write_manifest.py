@@ -61,6 +61,7 @@ def write_manifest(
     """
     if not 0 <= alpha <= 1:
         raise ConfigError(f"pretraining.alpha is {alpha}; it must be between 0 and 1.")
+    entity_count = vocabulary_size(vocabulary)
     report_of = {name: read_json(path) for name, path in reports}
     languages: dict[str, dict[str, Any]] = {}
     entries = []
@@ -112,7 +113,7 @@ def write_manifest(
         "tokenizer": {"digest": tokenizer.digest, "vocabulary_size": tokenizer.vocabulary_size},
         "entity_vocabulary": {
             "digest": file_digest(vocabulary),
-            "size": vocabulary_size(vocabulary),
+            "size": entity_count,
         },
         "alpha": alpha,
         "languages": languages,
