@@ -8,7 +8,7 @@ no commas; tags are not always set off by spaces; one item of each lost its firs
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -168,9 +168,8 @@ def plan(world: World, seed: int) -> dict[str, list[Item]]:
         empty = random.randrange(size)
         for index, item in enumerate(items[split]):
             identifier += random.randrange(1, 4)  # ids have gaps, as in the original
-            items[split][index] = Item(
-                **{**item.__dict__, "id": identifier, "empty": index == empty and split != "dev"}
-            )
+            is_empty = index == empty and split != "dev"
+            items[split][index] = replace(item, id=identifier, empty=is_empty)
     return items
 
 
