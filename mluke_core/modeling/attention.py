@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mluke_core.modeling.dropout import dropout
 from mluke_core.modeling.layers import Linear
 
 # On a GPU one padded call beats many small ones; on a CPU padding costs what it wastes.
@@ -37,9 +38,9 @@ class SelfAttention(nn.Module):
         query_LND = self.query(hidden_LH).view(shape)
         key_LND = self.key(hidden_LH).view(shape)
         value_LND = self.value(hidden_LH).view(shape)
-        dropout = self.dropout if self.training else 0.0
+        probability = self.dropout if self.training else 0.0
         attend = attend_padded if hidden_LH.device.type in _PADDED_DEVICES else attend_blocks
-        mixed_LND = attend(query_LND, key_LND, value_LND, blocks, dropout)
+        mixed_LND = attend(query_LND, key_LND, value_LND, blocks, probability)
         return self.output(mixed_LND.reshape(rows, hidden_size))
 
 
@@ -48,7 +49,7 @@ def attend_blocks(
     key_LND: torch.Tensor,
     value_LND: torch.Tensor,
     blocks: Sequence[tuple[int, int]],
-    dropout: float = 0.0,
+    probability: float = 0.0,
 ) -> torch.Tensor:
     """One attention call for each block of sequences of equal length. Returns L x N x D."""
     sizes = [count * length for count, length in blocks]
@@ -59,9 +60,21 @@ def attend_blocks(
         query, key, value = (
             part.view(count, length, *part.shape[1:]).transpose(1, 2) for part in rows
         )
-        mixed_BNSD = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        if probability:
+            mixed_BNSD = _attend_with_dropout(query, key, value, probability)
+        else:
+            mixed_BNSD = F.scaled_dot_product_attention(query, key, value)
         mixed.append(mixed_BNSD.transpose(1, 2).flatten(0, 1))
     return torch.cat(mixed) if mixed else query_LND
+
+
+def _attend_with_dropout(
+    query_BNSD: torch.Tensor, key_BNSD: torch.Tensor, value_BNSD: torch.Tensor, probability: float
+) -> torch.Tensor:
+    """Attention written out: torch's own is no better on a CPU once it has to drop weights."""
+    scaled_BNSD = query_BNSD * (query_BNSD.shape[-1] ** -0.5)
+    weights_BNSS = torch.softmax(scaled_BNSD @ key_BNSD.transpose(-1, -2), dim=-1)
+    return dropout(weights_BNSS, probability) @ value_BNSD
 
 
 def attend_padded(
@@ -69,7 +82,7 @@ def attend_padded(
     key_LND: torch.Tensor,
     value_LND: torch.Tensor,
     blocks: Sequence[tuple[int, int]],
-    dropout: float = 0.0,
+    probability: float = 0.0,
 ) -> torch.Tensor:
     """One attention call over all sequences, padded to the longest. Returns L x N x D."""
     device = query_LND.device
@@ -89,6 +102,6 @@ def attend_padded(
         pad(key_LND),
         pad(value_LND),
         attn_mask=kept_BS[:, None, None, :],
-        dropout_p=dropout,
+        dropout_p=probability,
     )
     return mixed_BNSD.transpose(1, 2)[kept_BS]

@@ -21,6 +21,7 @@ from torch import nn
 from mluke_core.errors import DataError
 from mluke_core.modeling.attention import SelfAttention
 from mluke_core.modeling.config import ModelConfig
+from mluke_core.modeling.dropout import Dropout
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.layers import Embedding, Linear
 
@@ -85,7 +86,7 @@ class Layer(nn.Module):
         self.expand = Linear(config.hidden_size, config.intermediate_size)
         self.contract = Linear(config.intermediate_size, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.dropout = Dropout(config.hidden_dropout)
 
     def forward(self, hidden_LH: torch.Tensor, blocks: tuple[tuple[int, int], ...]) -> torch.Tensor:
         """One layer over packed sequences. Returns L x H."""
@@ -104,7 +105,7 @@ class MlukeEncoder(nn.Module):
         self.words = WordEmbeddings(config)
         self.entities = EntityEmbeddings(config) if config.has_entities else None
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.dropout = Dropout(config.hidden_dropout)
 
     def forward(self, batch: PackedBatch) -> EncoderOutput:
         """Encode a batch; see :meth:`encode` for the errors."""

@@ -29,8 +29,8 @@ def learning_rate(step: int, peak: float, warmup_steps: int, steps: int) -> floa
     [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
     if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
-    return peak * (steps - step) / (steps - warmup_steps)
+        return peak * ((step + 1) / warmup_steps)
+    return peak * ((steps - step) / (steps - warmup_steps))
 
 
 def freeze(model: nn.Module, trainable: str) -> dict[str, nn.Parameter]:
