@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mluke_core.alignment.build_vocabulary import titles_in_vocabulary
-from mluke_core.alignment.database import connect, fetch_table, read_columns
+from mluke_core.alignment.database import connect, fetch_table, require_columns
 from mluke_core.alignment.detection import article_name
 from mluke_core.alignment.mention_text import normalize_mention
 from mluke_core.alignment.page_columns import open_pages
@@ -243,7 +243,7 @@ def _load(
             if language not in paths:
                 raise DataError(f"article mentions: no {name} table for the language '{language}'.")
             wanted_columns = [part.split()[0] for part in columns[name].split(", ")]
-            read_columns(paths[language], *wanted_columns)
+            require_columns(paths[language], *wanted_columns)
             database.execute(
                 f"INSERT INTO {name} SELECT $1, {', '.join(wanted_columns)} FROM read_parquet($2)",
                 [language, str(paths[language])],

@@ -19,7 +19,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mluke_core.alignment.database import connect, fetch_table, open_parquet
+from mluke_core.alignment.database import connect, fetch_table, open_parquet, require_columns
 from mluke_core.alignment.entity_vocabulary import SPECIAL_ENTITIES
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.io.files import atomic_path
@@ -147,8 +147,10 @@ def build_vocabulary(
     Raises:
         DataError: when no item passes.
     """
-    for path in (*entities.values(), *sitelinks.values()):
-        open_parquet(path).close()
+    for path in entities.values():
+        require_columns(path, "title", "qid", "links")
+    for path in sitelinks.values():
+        require_columns(path, "qid", "title")
     output.parent.mkdir(parents=True, exist_ok=True)
     with connect(memory_mb, output.parent, threads) as database:
         _load(database, entities, sitelinks, settings)
@@ -269,10 +271,7 @@ def write_hub_json(table: pa.Table, path: Path) -> None:
 
 def titles_in_vocabulary(path: Path, language: str) -> pa.Table:
     """Columns ``title`` and ``entity_id`` of one language's titles in ``vocabulary.parquet``."""
-    with open_parquet(path) as file:
-        missing = {"entity_id", "titles"} - set(file.schema_arrow.names)
-        if missing:
-            raise DataError(f"{path}: not an entity vocabulary (no {', '.join(sorted(missing))}).")
+    require_columns(path, "entity_id", "titles")
     with duckdb.connect(":memory:") as database:
         database.execute("SET threads = 1")
         return fetch_table(

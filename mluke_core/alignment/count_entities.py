@@ -13,7 +13,7 @@ from mluke_core.alignment.database import (
     connect,
     fetch_row,
     fetch_table,
-    open_parquet,
+    require_columns,
 )
 from mluke_core.alignment.page_columns import link_targets, open_pages
 from mluke_core.errors import DataError
@@ -90,8 +90,8 @@ def count_entities(
     """
     if targets not in TARGETS:
         raise DataError(f"vocabulary.targets is {targets!r}. Write one of: {', '.join(TARGETS)}.")
-    for path in (redirects, sitelinks):
-        open_parquet(path).close()
+    require_columns(redirects, "source", "target")
+    require_columns(sitelinks, "qid", "title")
     for path in pages:
         open_pages(path).close()
     output.parent.mkdir(parents=True, exist_ok=True)

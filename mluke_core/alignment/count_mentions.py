@@ -18,7 +18,7 @@ import ahocorasick_rs
 import pyarrow as pa
 
 from mluke_core.alignment.build_vocabulary import titles_in_vocabulary
-from mluke_core.alignment.database import connect, fetch_table, open_parquet
+from mluke_core.alignment.database import connect, fetch_table, require_columns
 from mluke_core.alignment.mention_text import fold, mark, normalize_mention
 from mluke_core.alignment.page_columns import PAGES_PER_BATCH, open_pages, page_texts
 from mluke_core.io.parquet import stage_metadata, write_table
@@ -86,8 +86,8 @@ def count_mentions(
         output: the table to write: mention, title, entity_id or null, linked, occurring.
         memory_mb: memory of the process in megabytes; beyond it the queries spill to disk.
     """
-    for path in (redirects, sitelinks):
-        open_parquet(path).close()
+    require_columns(redirects, "source", "target")
+    require_columns(sitelinks, "qid", "title")
     output.parent.mkdir(parents=True, exist_ok=True)
     with connect(memory_mb, output.parent) as database:
         database.execute(

@@ -71,13 +71,17 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         raise DataError(f"{path}: not a readable Parquet file ({error}).") from None
 
 
+def require_columns(path: Path, *columns: str) -> None:
+    """:class:`DataError` unless ``path`` is a Parquet file with these columns."""
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise DataError(f"{path}: no column {', '.join(missing)}; it has {', '.join(names)}.")
+
+
 def read_columns(path: Path, *columns: str) -> pa.Table:
     """These columns of a Parquet file; :class:`DataError` names those it lacks."""
-    file = open_parquet(path)
-    missing = [name for name in columns if name not in file.schema_arrow.names]
-    if missing:
-        raise DataError(
-            f"{path}: no column {', '.join(missing)}; it has {', '.join(file.schema_arrow.names)}."
-        )
-    with file:
+    require_columns(path, *columns)
+    with open_parquet(path) as file:
         return file.read(columns=list(columns))

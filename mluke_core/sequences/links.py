@@ -13,7 +13,7 @@ from mluke_core.alignment.build_vocabulary import titles_in_vocabulary
 from mluke_core.alignment.database import (
     connect,
     fetch_table,
-    open_parquet,
+    require_columns,
 )
 from mluke_core.alignment.page_columns import (
     PAGES_PER_BATCH,
@@ -59,8 +59,8 @@ class TargetIndex:
         memory_mb: int = 4000,
     ) -> TargetIndex:
         """Resolve the targets of ``pages``: redirect, then the title's entry in the vocabulary."""
-        for path in (redirects, sitelinks):
-            open_parquet(path).close()
+        require_columns(redirects, "source", "target")
+        require_columns(sitelinks, "qid", "title")
         with connect(memory_mb, pages.parent) as database:
             database.register("targets", link_targets([pages]))
             database.register("vocabulary", titles_in_vocabulary(vocabulary, language))

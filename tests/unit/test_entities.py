@@ -164,14 +164,17 @@ def test_wrong_files_are_one_clear_error(tmp_path: Path) -> None:
         count(tmp_path, PARTS, {}, {}, "items")
     pages = write_pages(tmp_path / "p.parquet", PARTS[0])
     redirects = write_redirects(tmp_path / "r.parquet", {})
+    links = write_sitelinks(tmp_path / "s.parquet", {})
     output = tmp_path / "never" / "o.parquet"
-    with pytest.raises(DataError, match="expected a page file"):
-        count_entities("en", [redirects], redirects, redirects, "pages", output)
-    with pytest.raises(DataError, match="no such file"):
-        count_entities("en", [pages], tmp_path / "none", redirects, "pages", output)
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 nonsense")
-    with pytest.raises(DataError, match="not a readable Parquet file"):
-        count_entities("en", [pages], tmp_path / "bad.parquet", redirects, "pages", output)
+    for wrong, message in (
+        ((redirects, redirects, links), "expected a page file"),
+        ((pages, tmp_path / "none", links), "no such file"),
+        ((pages, tmp_path / "bad.parquet", links), "not a readable Parquet file"),
+        ((pages, redirects, redirects), "no column qid, title; it has source"),
+    ):
+        with pytest.raises(DataError, match=message):
+            count_entities("en", [wrong[0]], wrong[1], wrong[2], "pages", output)
     assert not output.exists()
 
 

@@ -162,5 +162,5 @@ def test_result_does_not_depend_on_the_order_of_rows_or_languages(tmp_path: Path
 
 def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
     path = write_sitelinks(tmp_path / "s.parquet", {"A": 1})
-    with pytest.raises(DataError, match="not an entity vocabulary"):
+    with pytest.raises(DataError, match="no column entity_id, titles"):
         titles_in_vocabulary(path, "en")
