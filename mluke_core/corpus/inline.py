@@ -16,6 +16,9 @@ _BRACKETS = re.compile(r"\[\[(?!\[)|\]\]|\n=")
 _INLINE = re.compile(
     rf"''+|<[/a-zA-Z][^<>]*+>|\[{PROTOCOL}[^][\s<>\"]*+ ?+([^][\n]*+)\]|__[^\W_]+__"
 )
+_FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
+# A link with links inside, as in a picture's caption: most need no look at the whole page.
+CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")
 _LABEL_SPACE = re.compile(r"\s+")
 _TAG_NAME = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]*)")
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from mluke_core.corpus.characters import clean_characters, drop_controls
 from mluke_core.corpus.inline import (
+    CAPTION,
     PROTOCOL,
     Link,
     decoded,
@@ -144,9 +145,13 @@ class WikitextExtractor:
             if group == _SIMPLE:
                 raw, label, trail = match.group(1, 2, 3)
             elif group == _COMPLEX:
-                if pairs is None:
-                    pairs = pair_brackets(text)
-                close = pairs.get(start, -1)
+                caption = CAPTION.match(text, start)
+                if caption:
+                    close = caption.end() - 2
+                else:
+                    if pairs is None:
+                        pairs = pair_brackets(text)
+                    close = pairs.get(start, -1)
                 raw, label_start = raw_target(text, position, close)
                 target = parse(raw)
                 jump = True

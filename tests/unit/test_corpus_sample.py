@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mluke_core.corpus.extract import extract_part
+from mluke_core.errors import DataError
 
 DATE = "20230501"
 EXPECTED = json.loads(
@@ -66,3 +67,48 @@ def test_facts_of_the_mirror() -> None:
     characters = sum(counts["characters"] for counts in EXPECTED.values())
     # What is left is there for a reader too: nowiki, escapes, apostrophes without a partner.
     assert sum(counts["residual"] for counts in EXPECTED.values()) < 2e-6 * characters
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "articles", "redirects", "message"),
+    [
+        ("aawiki-schema-0.11", "aa", 1, 1, ""),
+        ("enwiki-schema-0.3", "en", 2, 2, ""),
+        ("enwiki-bad-tail", "en", 24, 2, ""),
+        ("jawiki-truncated-mid-page", "ja", 48, 8, "cut off at byte 262937"),
+        ("nlwiki-truncated-bz2", "nl", 0, 0, "its header cannot be decompressed"),
+    ],
+)
+def test_odd_dumps(
+    mirror: Path,
+    tmp_path: Path,
+    name: str,
+    language: str,
+    articles: int,
+    redirects: int,
+    message: str,
+) -> None:
+    dump = mirror.parent / "oddities" / f"{name}.xml.bz2"
+    if not dump.exists():
+        pytest.skip("no odd dumps beside the mirror")
+
+    def extract(**corpus: bool) -> dict[str, int]:
+        paths = [tmp_path / kind for kind in ("pages", "redirects", "report")]
+        report = extract_part(
+            [dump],
+            0,
+            1,
+            language=language,
+            pages_path=paths[0],
+            redirects_path=paths[1],
+            report_path=paths[2],
+            corpus=corpus,
+        )
+        return report["counts"]
+
+    if message:
+        with pytest.raises(DataError, match=message):
+            extract()
+    if articles:
+        counts = extract(allow_truncated=bool(message))
+        assert (counts["articles"], counts["redirects"]) == (articles, redirects)
