@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
 
 import numpy as np
 import torch
@@ -24,7 +24,9 @@ from mluke_core.modeling.encoder import EncoderOutput
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.sequences.tokenizer import Tokenizer
 from mluke_core.tasks.data import Dataset, ExampleT
-from mluke_core.tasks.linking import Linker
+
+if TYPE_CHECKING:
+    from mluke_core.tasks.linking import Linker
 
 INPUTS = ("word", "entity")
 
@@ -137,6 +139,10 @@ class Task(ABC, Generic[ExampleT]):
     @abstractmethod
     def head(self, hidden_size: int, dropout: float) -> nn.Module:
         """A fresh head."""
+
+    def label_counts(self, features: Sequence[Feature]) -> IntArray | None:
+        """How often each label is the target, for the head's first bias; None without labels."""
+        return None
 
     @abstractmethod
     def logits(

@@ -21,6 +21,7 @@ from mluke_core.io.sources import Source
 from mluke_core.modeling.loading import WEIGHTS_FILE
 from mluke_core.tasks.base import Feature, Task
 from mluke_core.tasks.data import Dataset
+from mluke_core.tasks.heads import start_at_prior
 from mluke_core.tasks.model import TaskModel, choose_device, load_backbone, predict_scores
 from mluke_core.tasks.settings import MentionFiles, make_task
 from mluke_core.tasks.tables import Tables
@@ -67,6 +68,9 @@ def finetune(
     torch.manual_seed(trainer.seed)
     tables = Tables.of([*features["train"], *features["dev"]])
     tuned = TaskModel(task, load_backbone(model, task, tables), tables).to(choose_device())
+    counts = task.label_counts(features["train"])
+    if counts is not None:
+        start_at_prior(tuned.head, counts)
     log.info("%d inputs, tables of %d words", len(features["train"]), len(tables.words.ids))
 
     def evaluate() -> dict[str, float]:

@@ -206,6 +206,11 @@ class NerTask(Task[Sentence]):
             vectors = 1 if self.entity_features == "entity" else 3
         return linear_head(vectors * hidden_size, len(self.labels), dropout)
 
+    def label_counts(self, features: Sequence[Feature]) -> IntArray | None:
+        """Candidate spans of each label."""
+        targets = np.concatenate([feature.target for feature in features])
+        return np.bincount(targets, minlength=len(self.labels))
+
     def logits(
         self,
         head: nn.Module,

@@ -6,6 +6,7 @@ words, H hidden size.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,7 @@ class QaTask(Task[Question]):
         contexts: dict[tuple[str, str], TokenizedText] = {}
         features: list[Feature] = []
         linked = found = 0
+        used = Counter(self.linker.used) if self.linker else Counter()
         for source, question in enumerate(dataset.examples):
             key = (question.context, question.title)
             if key not in contexts:
@@ -112,6 +114,8 @@ class QaTask(Task[Question]):
         dataset.report.facts["windows"] = len(features)
         dataset.report.facts["with_entities"] = linked
         dataset.report.facts["entities"] = found
+        if self.linker:
+            dataset.report.facts["mentions"] = dict(sorted((self.linker.used - used).items()))
         return features
 
     def _tokenize(

@@ -19,7 +19,7 @@ from mluke_core.errors import DataError
 from mluke_core.metrics.relx import evaluate, relations_of
 from mluke_core.modeling.encoder import EncoderOutput
 from mluke_core.modeling.inputs import PackedBatch
-from mluke_core.tasks.base import NO_ENTITIES, NO_SPANS, Feature, Prediction, Task
+from mluke_core.tasks.base import NO_ENTITIES, NO_SPANS, Feature, IntArray, Prediction, Task
 from mluke_core.tasks.data import Dataset
 from mluke_core.tasks.heads import linear_head
 from mluke_core.tasks.relation_reader import RelationExample, read_relations
@@ -110,6 +110,10 @@ class RelationTask(Task[RelationExample]):
     def head(self, hidden_size: int, dropout: float) -> nn.Module:
         """Dropout and a linear layer over the two concatenated vectors."""
         return linear_head(2 * hidden_size, len(self.labels), dropout)
+
+    def label_counts(self, features: Sequence[Feature]) -> IntArray | None:
+        """Sentences of each label."""
+        return np.bincount([feature.target for feature in features], minlength=len(self.labels))
 
     def logits(
         self,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mluke_core.alignment.entity_vocabulary import EntityVocabulary
 from mluke_core.modeling.config import read_config
 from mluke_core.sequences.tokenizer import Tokenizer
 from mluke_core.tasks.base import Task
-from mluke_core.tasks.linking import Linker
 from mluke_core.tasks.registry import task_class
+
+if TYPE_CHECKING:
+    from mluke_core.tasks.linking import Linker
 
 ENTITY_VOCABULARY_FILE = "entity_vocab.json"
 
@@ -38,9 +40,9 @@ def make_task(settings: Mapping[str, Any], model: Path, mentions: MentionFiles) 
     if inputs == "entity" and (model / ENTITY_VOCABULARY_FILE).exists():
         vocabulary = EntityVocabulary.from_json(model / ENTITY_VOCABULARY_FILE)
         if kind.links_entities:
-            from mluke_core.tasks.linking import make_linker
+            from mluke_core.tasks.linking import MentionLinker  # brings DuckDB with it
 
-            linker = make_linker(
+            linker = MentionLinker(
                 str(settings["options"].get("mentions", "article+dictionary")),
                 settings.get("mentions", {}),
                 vocabulary,
