@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import ahocorasick_rs
 import duckdb
@@ -199,7 +200,7 @@ class ArticleMentions:
 
 def article_name(title: str) -> str:
     """Title of an article as data sets write it (``Super_Bowl_50``) with spaces."""
-    return " ".join(title.replace("_", " ").split())
+    return " ".join(unquote(title).replace("_", " ").split())
 
 
 @lru_cache(maxsize=2)

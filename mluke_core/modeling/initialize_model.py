@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,26 +20,28 @@ _MAXIMUM_LENGTH = 512
 
 
 def initialize_model(
-    architecture: Mapping[str, int], tokenizer_folder: Path, seed: int, output: Path
+    architecture: Mapping[str, Any], tokenizer_folder: Path, seed: int, output: Path
 ) -> None:
     """Write a random model to ``output``: XLM-R-type, or BERT-type for a BERT tokenizer.
 
     Args:
-        architecture: layers, hidden_size, heads, intermediate_size.
+        architecture: layers, hidden_size, heads, intermediate_size, and dropout if it is not 0.1.
 
     Raises:
         ConfigError: for a key that is missing, unknown, or does not fit the others.
     """
-    if set(architecture) != _KEYS:
+    sizes = {key: value for key, value in architecture.items() if key != "dropout"}
+    if set(sizes) != _KEYS:
         raise ConfigError(
             f"models: an architecture has the keys {', '.join(sorted(_KEYS))}; this one has"
-            f" {', '.join(sorted(architecture)) or 'none'}."
+            f" {', '.join(sorted(sizes)) or 'none'}."
         )
     if architecture["hidden_size"] % architecture["heads"]:
         raise ConfigError(
             f"models: hidden_size {architecture['hidden_size']} is not a multiple of heads"
             f" {architecture['heads']}."
         )
+    dropout = architecture.get("dropout", 0.1)
     tokenizer = Tokenizer.load(tokenizer_folder)
     bert = tokenizer.token_of(tokenizer.mask_id) == "[MASK]"
     config = ModelConfig(
@@ -50,7 +53,9 @@ def initialize_model(
         pad_id=tokenizer.pad_id,
         bos_id=tokenizer.bos_id,
         eos_id=tokenizer.eos_id,
-        **architecture,
+        hidden_dropout=dropout,
+        attention_dropout=dropout,
+        **sizes,
     )
     model = random_model(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)

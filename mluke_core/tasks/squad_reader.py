@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from mluke_core.errors import DataError
 from mluke_core.io.files import read_json
@@ -85,7 +86,7 @@ def _entries(data: Any, path: Path) -> list[tuple[str, str, dict[str, Any]]]:
     entries = []
     for number, article in enumerate(articles):
         try:
-            title = str(article.get("title") or "").replace("_", " ")
+            title = unquote(str(article.get("title") or "")).replace("_", " ")
             for paragraph in article["paragraphs"]:
                 for entry in paragraph["qas"]:
                     if not isinstance(entry["question"], str) or "id" not in entry:
