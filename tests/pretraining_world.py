@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from mluke_core.io.files import file_digest, write_json
 from mluke_core.io.parquet import stage_metadata, write_table
 from mluke_core.modeling.initialize_model import initialize_model
+
+# Models this small only lose time to more threads.
+torch.set_num_threads(1)
 
 WORDS = 40
 ENTITIES = 12

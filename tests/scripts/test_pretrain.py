@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from mluke_core.io.files import read_json
 from tests.pretraining_world import arguments, write_world
 
+# A rate at which differences in the last digit do not grow.
+SHORT_RUN = {"steps": 40, "learning_rate": 1e-3}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -36,7 +38,7 @@ def run(line: list[str], **changes: Any) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def trained(world: dict[str, Path], root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    options = arguments(world, folder / "work", folder / "output", {"steps": 40})
+    options = arguments(world, folder / "work", folder / "output", SHORT_RUN)
     finished = run(command(root, "pretrain", *options, "--log", str(folder / "log")))
     assert finished.returncode == 0, finished.stderr
     assert "steps" not in finished.stdout
@@ -46,7 +48,7 @@ def trained(world: dict[str, Path], root: Path, tmp_path_factory: pytest.TempPat
 def test_killed_run_ends_with_the_same_weights(
     world: dict[str, Path], root: Path, trained: Path, tmp_path: Path
 ) -> None:
-    options = arguments(world, tmp_path / "work", tmp_path / "output", {"steps": 40})
+    options = arguments(world, tmp_path / "work", tmp_path / "output", SHORT_RUN)
     line = command(root, "pretrain", *options)
     with subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
         while not list((tmp_path / "work").glob("checkpoints-*/step-*")):
@@ -68,7 +70,7 @@ def test_two_processes_learn_the_same(
 ) -> None:
     """The same batches and dropout, so only the order of sums differs."""
     options = arguments(
-        world, tmp_path / "work", tmp_path / "output", {"steps": 40, "zero_stage": 1}
+        world, tmp_path / "work", tmp_path / "output", {**SHORT_RUN, "zero_stage": 1}
     )
     launcher = str(root / "workflow_scripts" / "launch.sh")
     finished = run([launcher, "1", "2", "1", *command(root, "pretrain", *options)])

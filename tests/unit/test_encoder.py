@@ -10,11 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mluke_core.errors import DataError
+from mluke_core.errors import ConfigError, DataError
 from mluke_core.modeling.attention import attend_blocks, attend_padded
 from mluke_core.modeling.config import ModelConfig, config_from_hub, config_to_hub
+from mluke_core.modeling.dropout import Dropout, dropout
 from mluke_core.modeling.folder import write_model_folder
 from mluke_core.modeling.initialization import add_entities, random_model
+from mluke_core.modeling.initialize_model import initialize_model
 from mluke_core.modeling.inputs import Example, pack
 from mluke_core.modeling.loading import load_encoder, load_for_prediction
 from tests.pretraining_world import write_tokenizer
@@ -200,6 +202,42 @@ def test_dropout_is_active_in_training_only(luke: Path) -> None:
     assert torch.equal(encoder(batch).words_TH, encoder(batch).words_TH)
     encoder.train()
     assert not torch.equal(encoder(batch).words_TH, encoder(batch).words_TH)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+    torch.manual_seed(1)
+    values = torch.ones(1001, 99, requires_grad=True)
+    dropped = dropout(values, 0.1)
+    share = (dropped == 0).float().mean().item()
+    assert share == pytest.approx(0.1, abs=0.005)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.005)
+    for axis in (0, 1):
+        assert (dropped == 0).float().mean(axis).std() < 0.05
+    dropped.sum().backward()
+    assert torch.equal(values.grad, dropped)
+    torch.manual_seed(1)
+    assert torch.equal(dropout(values, 0.1), dropped)
+    assert dropout(values, 0.0) is values
+    assert Dropout(0.5).eval()(values) is values
+
+
+def test_random_model_follows_architecture_and_seed(tmp_path: Path, tokenizer: Path) -> None:
+    architecture = {"layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32}
+    for name, seed, change in (("a", 1, {}), ("b", 1, {}), ("c", 2, {}), ("d", 1, {"dropout": 0})):
+        initialize_model({**architecture, **change}, tokenizer, seed, tmp_path / name)
+    weights = {name: (tmp_path / name / "model.safetensors").read_bytes() for name in "abcd"}
+    assert weights["a"] == weights["b"] == weights["d"] != weights["c"]
+    encoder, without = (load_encoder(tmp_path / name) for name in "ad")
+    assert encoder.config.maximum_length == 512
+    assert encoder.config.attention_dropout == 0.1
+    assert without.config.hidden_dropout == without.config.attention_dropout == 0
+    table = encoder.words.word.weight
+    assert table.std().item() == pytest.approx(0.02, rel=0.1)
+    assert not table[encoder.config.pad_id].any()
+    with pytest.raises(ConfigError, match="this one has colour"):
+        initialize_model({**architecture, "colour": 1}, tokenizer, 1, tmp_path / "e")
+    with pytest.raises(ConfigError, match="not a multiple of heads 3"):
+        initialize_model({**architecture, "heads": 3}, tokenizer, 1, tmp_path / "e")
 
 
 def test_damaged_folders_say_what_is_wrong(luke: Path, tmp_path: Path) -> None:
