@@ -64,7 +64,7 @@ bench: $(STAMP)  ## Run every benchmark in benchmarks/
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file; done
 
 rulegraph: $(STAMP)  ## Draw docs/rulegraph.svg (needs graphviz)
-	$(BIN)/snakemake --quiet all --rulegraph | dot -Tsvg > docs/rulegraph.svg
+	$(BIN)/snakemake all --forceall --rulegraph dot 2>/dev/null | dot -Tsvg > docs/rulegraph.svg
 
 constraints: $(STAMP)  ## Pin the versions that are installed now
 	{ echo "# Versions everything was tested with. Written by \`make constraints\`; edit requirements*.txt instead."; \

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -92,7 +93,7 @@ def load_config(
     Raises:
         ConfigError: lists every problem with its key and what to write instead.
     """
-    overrides = overrides or {}
+    overrides = _without_null_texts(overrides or {})
     full = merge(read_yaml(path), overrides)
     scales = full.get("scales") or {}
     scale = full.get("scale")
@@ -102,11 +103,46 @@ def load_config(
             f"Known scales: {', '.join(scales)}. Write your own under 'scales'."
         )
     config = merge(merge(full, scales[scale]), overrides)
+    _read_texts(config, overrides)
     problems = list(_schema_problems(config)) or list(_reference_problems(config))
     if problems:
         where = f"{path} (with scale '{scale}')"
         raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems))
     return config
+
+
+def _without_null_texts(value: Any) -> Any:
+    """`value` with every text `null` replaced by None: Snakemake reads nested values as texts."""
+    if isinstance(value, Mapping):
+        return {key: _without_null_texts(inner) for key, inner in value.items()}
+    return None if value == "null" else value
+
+
+def _read_texts(config: Config, overrides: Mapping[str, Any]) -> None:
+    """Read as YAML those texts of `overrides` that stand where the schema wants another type.
+
+    ``--config 'tasks={qa: {epochs: 3}}'`` gives the text "3"; whether it is a number is for the
+    schema to say.
+    """
+    for error in list(_validator().iter_errors(config)):
+        *parents, key = error.absolute_path or [None]
+        if not isinstance(error.instance, str) or not _has_path(overrides, [*parents, key]):
+            continue
+        holder = config
+        for parent in parents:
+            holder = holder[parent]
+        value = yaml.safe_load(error.instance)
+        if isinstance(value, bool | int | float):
+            holder[key] = value
+
+
+def _has_path(value: Any, path: list[Any]) -> bool:
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
 
 
 @cache
@@ -249,6 +285,27 @@ def _reference_problems(config: Config) -> Iterator[str]:
                 f"pretraining.stages.{name}.batch_size: {stage['batch_size']} is not a multiple of "
                 f"micro_batch_size {stage['micro_batch_size']}."
             )
+
+
+def check_folders(config: Config) -> None:
+    """Refuse a mirror that is not there and a results folder that cannot be written.
+
+    Raises:
+        ConfigError: before the first job, instead of once per download or output.
+    """
+    mirror = config["mirror"]
+    if mirror and mirror != MINIATURE and "://" not in mirror and not Path(mirror).is_dir():
+        raise ConfigError(
+            f"mirror: there is no folder '{mirror}'. Give a folder or base URL laid out as "
+            "<host>/<path>, or null for the public servers."
+        )
+    results = Path(config["results"]).absolute()
+    existing = next(folder for folder in (results, *results.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"results: '{existing}' is not a folder that can be written. "
+            "Choose another with --config results=FOLDER."
+        )
 
 
 def tests(config: Config) -> dict[str, str]:

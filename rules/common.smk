@@ -14,6 +14,7 @@ from mluke_core.versions import STAGE_VERSIONS
 # wins over the scale's overlay.
 try:
     CONFIG = settings_of.load_config("config.yaml", config)
+    settings_of.check_folders(CONFIG)
 except ConfigError as error:
     sys.exit(f"The configuration needs mending:\n{error}")
 

@@ -39,6 +39,26 @@ def test_the_user_wins_over_the_scale() -> None:
     assert config["vocabulary"]["size"] == 7
 
 
+def test_nested_values_of_the_command_line_arrive_as_texts() -> None:
+    config = configuration.load_config(
+        CONFIG,
+        {
+            "scale": "sample",
+            "tasks": {"qa": {"epochs": "3", "grid": {"learning_rate": ["0.5"]}}},
+            "pretraining": {"zero_stage": "2", "bias_correction": "true"},
+            "sources": {"conll2003": {"local": "null", "version": "2003"}},
+        },
+    )
+    assert config["tasks"]["qa"]["epochs"] == 3
+    assert config["tasks"]["qa"]["grid"]["learning_rate"] == [0.5]
+    assert config["pretraining"]["zero_stage"] == 2
+    assert config["pretraining"]["bias_correction"] is True
+    assert config["sources"]["conll2003"] == config["sources"]["conll2003"] | {
+        "local": None,
+        "version": "2003",
+    }
+
+
 def test_a_scale_of_the_users_own() -> None:
     config = configuration.load_config(
         CONFIG, {"scale": "mine", "scales": {"mine": {"run": {"languages": ["sw", "te"]}}}}
@@ -98,6 +118,22 @@ def test_every_mistake_is_listed_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         configuration.load_config(CONFIG, {"sead": 1, "vocabulary": {"sise": 1}})
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_mirror_must_exist(tmp_path: Path) -> None:
+    config = configuration.load_config(CONFIG, {"scale": "sample", "results": str(tmp_path)})
+    configuration.check_folders(config | {"mirror": "https://mirror.example"})
+    configuration.check_folders(config | {"mirror": str(tmp_path)})
+    with pytest.raises(ConfigError, match="there is no folder"):
+        configuration.check_folders(config | {"mirror": str(tmp_path / "nowhere")})
+
+
+def test_results_must_be_a_folder(tmp_path: Path) -> None:
+    config = configuration.load_config(CONFIG, {"scale": "mini"})
+    configuration.check_folders(config | {"results": str(tmp_path / "new" / "folder")})
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="not a folder that can be written"):
+        configuration.check_folders(config | {"results": str(tmp_path / "file")})
 
 
 def test_duplicate_keys_are_refused(tmp_path: Path) -> None:
