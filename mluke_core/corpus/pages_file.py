@@ -5,15 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mluke_core.corpus.wikitext import Paragraph
-from mluke_core.io.files import atomic_path
-from mluke_core.io.parquet import COMPRESSION, with_metadata
+from mluke_core.io.parquet import BatchSink
 
 LINK = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("target", pa.string())])
 PARAGRAPH = pa.struct([("text", pa.string()), ("links", pa.list_(LINK))])
@@ -25,7 +22,7 @@ REDIRECTS = pa.schema([("source", pa.string()), ("target", pa.string()), ("fragm
 ROW_GROUP_CHARACTERS = 2_000_000
 
 
-class PagesSink:
+class PagesSink(BatchSink):
     """Write pages to one Parquet file, in the order given; it gets its name when it is complete.
 
     Rows are collected as flat columns (offsets, texts, starts, ends, targets), from which Arrow
@@ -33,8 +30,8 @@ class PagesSink:
     """
 
     def __init__(self, path: str | Path, metadata: dict[str, Any]) -> None:
-        self.schema = with_metadata(PAGES, metadata)
-        self._context = atomic_path(path)
+        targets = "paragraphs.list.element.links.list.element.target"
+        super().__init__(path, PAGES, metadata, use_dictionary=[targets])
         self._clear()
 
     def _clear(self) -> None:
@@ -47,15 +44,6 @@ class PagesSink:
         self._ends: array[int] = array("i")
         self._targets: list[str] = []
         self._characters = 0
-
-    def __enter__(self) -> PagesSink:
-        self._writer = pq.ParquetWriter(
-            self._context.__enter__(),
-            self.schema,
-            compression=COMPRESSION,
-            use_dictionary=["paragraphs.list.element.links.list.element.target"],
-        )
-        return self
 
     def append(self, page_id: int, title: str, paragraphs: Sequence[Paragraph]) -> None:
         """Add one page."""
@@ -98,17 +86,6 @@ class PagesSink:
         )
         self._writer.write_batch(batch, row_group_size=len(self._titles))
         self._clear()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        self._context.__exit__(kind, error, trace)
 
 
 def _integers(values: array[int]) -> pa.Array:

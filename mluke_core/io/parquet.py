@@ -8,10 +8,12 @@ and no path, so equal inputs give equal bytes.
 from __future__ import annotations
 
 import json
+import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,12 +41,56 @@ def with_metadata(schema: pa.Schema, metadata: dict[str, Any]) -> pa.Schema:
     return schema.with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()})
 
 
-class ParquetSink:
-    """Write rows to one Parquet file in row groups; the file gets its name when it is complete.
+class BatchSink(ABC):
+    """Write record batches to one Parquet file, which gets its name when it is complete.
 
-    Used as a context manager. ``append`` takes one row as a tuple in the order of the schema;
-    rows are held as columns until ``row_group_size`` of them are there, so memory stays flat.
+    Used as a context manager. A subclass collects rows in its own way and hands them to
+    ``_writer`` as a batch of :attr:`schema` in :meth:`_flush`, so that memory stays flat.
     """
+
+    def __init__(
+        self,
+        path: str | Path,
+        schema: pa.Schema,
+        metadata: dict[str, Any],
+        use_dictionary: bool | Sequence[str] = True,
+    ) -> None:
+        self.schema = with_metadata(schema, metadata)
+        self._use_dictionary = use_dictionary
+        self._context = atomic_path(path)
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Write the rows collected so far, if there are any."""
+
+    def __enter__(self) -> Self:
+        self._writer = pq.ParquetWriter(
+            self._context.__enter__(),
+            self.schema,
+            compression=COMPRESSION,
+            use_dictionary=self._use_dictionary,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+            self._writer.close()
+        except BaseException:
+            # A full disk, say: the temporary file must go all the same.
+            self._context.__exit__(*sys.exc_info())
+            raise
+        self._context.__exit__(kind, error, trace)
+
+
+class ParquetSink(BatchSink):
+    """Write rows in row groups; :meth:`append` takes one row in the order of the schema."""
 
     def __init__(
         self,
@@ -54,19 +100,10 @@ class ParquetSink:
         row_group_size: int = 4096,
         use_dictionary: bool | Sequence[str] = True,
     ) -> None:
-        self.schema = with_metadata(schema, metadata)
+        super().__init__(path, schema, metadata, use_dictionary)
         self.row_group_size = row_group_size
         self.rows = 0
         self._columns: list[list[Any]] = [[] for _ in schema]
-        self._use_dictionary = use_dictionary
-        self._context = atomic_path(path)
-
-    def __enter__(self) -> ParquetSink:
-        temporary = self._context.__enter__()
-        self._writer = pq.ParquetWriter(
-            temporary, self.schema, compression=COMPRESSION, use_dictionary=self._use_dictionary
-        )
-        return self
 
     def append(self, row: Sequence[Any]) -> None:
         """Add one row, its values in the order of the schema."""
@@ -85,17 +122,6 @@ class ParquetSink:
         ]
         self._writer.write_batch(pa.record_batch(arrays, schema=self.schema))
         self._columns = [[] for _ in self.schema]
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        self._context.__exit__(kind, error, trace)
 
 
 def write_table(path: str | Path, table: pa.Table, metadata: dict[str, Any]) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from mluke_core.io.files import atomic_path
-from mluke_core.io.parquet import COMPRESSION, with_metadata
+from mluke_core.io.parquet import BatchSink
 
 SCHEMA = pa.schema(
     [
@@ -28,7 +25,7 @@ SCHEMA = pa.schema(
 ROW_GROUP_SIZE = 4096
 
 
-class SequenceWriter:
+class SequenceWriter(BatchSink):
     """Collect sequences and write them in row groups; the file gets its name when complete.
 
     Args:
@@ -44,8 +41,7 @@ class SequenceWriter:
         to_ids: Callable[[np.ndarray], np.ndarray],
         row_group_size: int = ROW_GROUP_SIZE,
     ) -> None:
-        self._context = atomic_path(path)
-        self._schema = with_metadata(SCHEMA, metadata)
+        super().__init__(path, SCHEMA, metadata, use_dictionary=False)
         self._to_ids = to_ids
         self._row_group_size = row_group_size
         self._clear()
@@ -93,26 +89,8 @@ class SequenceWriter:
             _lists(self._entity_bounds, np.array(self._ends, np.int16), pa.int16()),
             pa.array(self._validation, pa.bool_()),
         ]
-        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+        self._writer.write_batch(pa.record_batch(columns, schema=self.schema))
         self._clear()
-
-    def __enter__(self) -> SequenceWriter:
-        temporary = self._context.__enter__()
-        self._writer = pq.ParquetWriter(
-            temporary, self._schema, compression=COMPRESSION, use_dictionary=False
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        self._context.__exit__(kind, error, trace)
 
 
 def _lists(bounds: list[int], values: np.ndarray, kind: pa.DataType) -> pa.ListArray:

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mluke_core.alignment.sitelinks import sitelinks
+from mluke_core.config import read_yaml
 from mluke_core.errors import DataError
 from tests.alignment_world import read_rows
+from tests.conftest import ROOT
 
 HEADER = """-- MariaDB dump
 CREATE TABLE `wb_items_per_site` (
@@ -228,32 +230,7 @@ def test_unusable_files_are_one_clear_error(tmp_path: Path) -> None:
 @pytest.mark.sample
 def test_both_forms_agree_on_real_excerpts(mirror: Path, tmp_path: Path) -> None:
     folder = mirror / "dumps.wikimedia.org/wikidatawiki"
-    languages = [
-        "ar",
-        "bn",
-        "de",
-        "el",
-        "en",
-        "es",
-        "fi",
-        "fr",
-        "hi",
-        "id",
-        "it",
-        "ja",
-        "ko",
-        "nl",
-        "pl",
-        "pt",
-        "ru",
-        "sv",
-        "sw",
-        "te",
-        "th",
-        "tr",
-        "vi",
-        "zh",
-    ]
+    languages = sorted(read_yaml(ROOT / "config.yaml")["languages"])
     wikis = {language: f"{language}wiki" for language in languages}
     (sql,) = folder.glob("*/*wb_items_per_site.sql.gz")
     (dump,) = folder.glob("entities/*/*-all.json.bz2")

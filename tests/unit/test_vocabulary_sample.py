@@ -21,37 +21,14 @@ import pytest
 from mluke_core.alignment.build_vocabulary import VocabularySettings, build_vocabulary
 from mluke_core.alignment.count_entities import count_entities
 from mluke_core.alignment.sitelinks import sitelinks
+from mluke_core.config import read_yaml
 from mluke_core.corpus.extract import extract_part
 from mluke_core.corpus.redirects import resolve_redirects
 from mluke_core.io.parquet import stage_metadata, write_table
 from tests.alignment_world import read_rows
+from tests.conftest import ROOT
 
-LANGUAGES = [
-    "ar",
-    "bn",
-    "de",
-    "el",
-    "en",
-    "es",
-    "fi",
-    "fr",
-    "hi",
-    "id",
-    "it",
-    "ja",
-    "ko",
-    "nl",
-    "pl",
-    "pt",
-    "ru",
-    "sv",
-    "sw",
-    "te",
-    "th",
-    "tr",
-    "vi",
-    "zh",
-]
+LANGUAGES = sorted(read_yaml(ROOT / "config.yaml")["languages"])
 
 pytestmark = pytest.mark.sample
 
