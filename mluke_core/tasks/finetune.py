@@ -58,7 +58,6 @@ def finetune(
     trainer = trainer_settings(settings)
     task = make_task(settings, model, mentions)
     data = read_task_data(task, settings, sources)
-    task.learn_labels(data["train"])
     features = {name: task.encode(data[name], name == "train") for name in data}
     for dataset in data.values():
         for line in dataset.report.lines():
@@ -142,7 +141,10 @@ def trainer_settings(settings: Mapping[str, Any]) -> TrainerSettings:
 def read_task_data(
     task: Task[Any], settings: Mapping[str, Any], sources: Mapping[str, Path]
 ) -> dict[str, Dataset[Any]]:
-    """Training and development data; training is cut to ``maximum_examples``."""
+    """Training and development data.
+
+    The task learns its labels from all training data, which is then cut to ``maximum_examples``.
+    """
     data = {}
     for name in ("train", "dev"):
         entry = settings[name]
@@ -153,6 +155,7 @@ def read_task_data(
             )
         path = Source(sources[entry["source"]]).file(entry["file"])
         data[name] = task.read(path)
+    task.learn_labels(data["train"])
     if settings.get("maximum_examples"):
         data["train"].examples = data["train"].examples[: settings["maximum_examples"]]
     return data

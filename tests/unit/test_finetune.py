@@ -199,9 +199,9 @@ def test_entities_of_spans(tiny: World, tmp_path: Path, features: str) -> None:
 
 
 def test_names_are_learnt_and_scored(tiny: World, tmp_path: Path) -> None:
-    result = tiny.finetune(tiny.settings("ner", "word", epochs=4), tiny.word, tmp_path)
+    result = tiny.finetune(tiny.settings("ner", "word", epochs=4), tiny.luke, tmp_path)
     assert result["dev"]["f1"] > 60
-    scores = tiny.test("conll", "word", tiny.word, [tmp_path], tmp_path)
+    scores = tiny.test("conll", "word", tiny.luke, [tmp_path], tmp_path)
     english = {name: values[0] for name, values in scores["results"]["default"]["en"].items()}
     # One gold span of 13 words is longer than 8 tokens: a miss, unless it is left out.
     assert english["f1_reachable"] > english["f1"] > 50
@@ -266,8 +266,10 @@ def test_same_settings_give_the_same_bytes(tiny: World, tmp_path: Path) -> None:
 
 
 def test_training_can_be_cut_to_some_examples(tiny: World, tmp_path: Path) -> None:
-    settings = tiny.settings("relation", "word", epochs=1, maximum_examples=150)
-    assert tiny.finetune(settings, tiny.word, tmp_path)["examples"]["train"]["examples"] == 150
+    settings = tiny.settings("relation", "word", epochs=1, maximum_examples=3)
+    assert tiny.finetune(settings, tiny.word, tmp_path)["examples"]["train"]["examples"] == 3
+    # Labels come from the whole file: the development data has more than three sentences show.
+    assert len(json.loads((tmp_path / "weights" / "task.json").read_text())["labels"]) == 7
 
 
 def test_what_the_user_can_mend(tiny: World, tmp_path: Path) -> None:
