@@ -329,7 +329,7 @@ rule provenance:
     params:
         version=STAGE_VERSIONS["provenance"],
         benchmarks=f"{R}/benchmarks",
-        settings=lambda wildcards: settings(**CONFIG),
+        settings=settings(**{key: value for key, value in CONFIG.items() if key != "scales"}),
     shell:
         "python workflow_scripts/provenance.py --settings {params.settings:q} "
         "--sources {input.sources:q} --dumps {input.dumps:q} --benchmarks {params.benchmarks:q} "
