@@ -329,7 +329,9 @@ rule provenance:
     params:
         version=STAGE_VERSIONS["provenance"],
         benchmarks=f"{R}/benchmarks",
-        settings=settings(**{key: value for key, value in CONFIG.items() if key != "scales"}),
+        settings=lambda wildcards: settings(
+            **{key: value for key, value in CONFIG.items() if key != "scales"}
+        ),
     shell:
         "python workflow_scripts/provenance.py --settings {params.settings:q} "
         "--sources {input.sources:q} --dumps {input.dumps:q} --benchmarks {params.benchmarks:q} "
