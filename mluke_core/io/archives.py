@@ -72,6 +72,7 @@ def unpack_zip(archive: Path, target: Path, limits: Limits | None = None) -> dic
                                 )
                             writer.write(block)
                             progress.update(len(block))
+    # zipfile raises NotImplementedError for a compression method or encryption it cannot read.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(
             f"{archive}: not a readable zip archive ({error}). Delete it to have it fetched again."
