@@ -32,6 +32,7 @@ import torch
 
 from mluke_core.alignment.entity_vocabulary import EntityVocabulary
 from mluke_core.errors import ConfigError, DataError
+from mluke_core.io.predictions import PREDICTION_FIELDS
 from mluke_core.io.progress import Progress
 from mluke_core.io.sources import Source
 from mluke_core.modeling.loading import load_for_prediction
@@ -57,12 +58,7 @@ FULL, RESTRICTED = "full", "restricted"
 
 SCHEMA = pa.schema(
     [
-        ("run", pa.string()),
-        ("seed", pa.int32()),
-        ("test_set", pa.string()),
-        ("example_id", pa.string()),
-        ("prediction", pa.string()),
-        ("score", pa.float32()),
+        *PREDICTION_FIELDS,
         ("variant", pa.string()),
         ("setting", pa.string()),
         ("relation", pa.string()),

@@ -14,6 +14,7 @@ from mluke_core.errors import DataError
 from mluke_core.io.cli import required_settings
 from mluke_core.io.files import write_json
 from mluke_core.io.parquet import ParquetSink, stage_metadata
+from mluke_core.io.predictions import PREDICTION_FIELDS
 from mluke_core.tasks.base import Feature
 from mluke_core.tasks.collections import test_columns
 from mluke_core.tasks.conll_reader import UNREACHABLE
@@ -26,16 +27,7 @@ from mluke_core.tasks.weights import load_weights, read_task
 
 log = logging.getLogger("mluke")
 
-SCHEMA = pa.schema(
-    [
-        ("run", pa.string()),
-        ("seed", pa.int32()),
-        ("test_set", pa.string()),
-        ("example_id", pa.string()),
-        ("prediction", pa.string()),
-        ("score", pa.float32()),
-    ]
-)
+SCHEMA = pa.schema(PREDICTION_FIELDS)
 
 
 def predict(
