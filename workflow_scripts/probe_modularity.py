@@ -35,9 +35,9 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     system, inputs, probe = required_settings(arguments.settings, "system", "inputs", "probe")
     languages, neighbours, sweep = required_settings(probe, "languages", "neighbours", "sweep")
+    from mluke_core.io.features import write_features
     from mluke_core.io.files import write_json
     from mluke_core.io.sources import Source
-    from mluke_core.probes.features import write_features
     from mluke_core.probes.modularity_probe import probe_modularity
 
     scores, features = probe_modularity(

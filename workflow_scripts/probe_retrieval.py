@@ -34,9 +34,9 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     system, inputs, probe = required_settings(arguments.settings, "system", "inputs", "probe")
     languages, maximum_length = required_settings(probe, "languages", "maximum_length")
+    from mluke_core.io.features import write_features
     from mluke_core.io.files import write_json
     from mluke_core.io.sources import Source
-    from mluke_core.probes.features import write_features
     from mluke_core.probes.retrieval import probe_retrieval
 
     scores, features = probe_retrieval(

@@ -1,11 +1,11 @@
-"""Run an encoder over many inputs and keep one vector of each; write them for figures.
+"""Run an encoder over many inputs and keep one vector of each.
 
 Shapes: B sequences, H hidden size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from mluke_core.errors import ConfigError
-from mluke_core.io.files import atomic_path
 from mluke_core.io.progress import Progress
 from mluke_core.modeling.encoder import EncoderOutput, MlukeEncoder
 from mluke_core.modeling.inputs import Example, PackedBatch, pack
@@ -78,9 +77,3 @@ def batches_by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 def _length(example: Example) -> int:
     return len(example.input_ids) + len(example.entity_ids)
-
-
-def write_features(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as ``.npz`` without pickled objects: same arrays, same bytes."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, allow_pickle=False, **dict(arrays))

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mluke_core.probes.retrieval import normalised
+from mluke_core.metrics.ranking import normalised
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mluke_core.alignment.entity_vocabulary import EntityVocabulary
 from mluke_core.errors import DataError
 from mluke_core.io.progress import Progress
 from mluke_core.io.sources import Source
+from mluke_core.metrics.ranking import mean_reciprocal_rank
 from mluke_core.modeling.encoder import EncoderOutput, MlukeEncoder
 from mluke_core.modeling.inputs import Example, PackedBatch
 from mluke_core.modeling.loading import load_encoder
@@ -36,35 +36,7 @@ log = logging.getLogger("mluke")
 
 PIVOT = "en"
 FILE = "MLQA_V1/dev/dev-context-{language}-question-{language}.json"
-# Cosines closer than this are a tie: it is a hundred times the rounding error of float32 vectors
-# and far below any difference that means something.
-TIE = 1e-6
 RUN = {"run": "pretrained", "seed": 0}
-
-
-def mean_reciprocal_rank(queries_QH: Vectors, pool_PH: Vectors, right_Q: Sequence[int]) -> float:
-    """Mean reciprocal rank of the right pool vector by cosine, from 0 to 1.
-
-    Pool vectors whose cosines differ by less than :data:`TIE` are tied; each order of tied vectors
-    is equally likely, and the expected reciprocal rank counts: with b vectors ahead and t tied
-    (the right one included) it is the mean of 1/(b+1) ... 1/(b+t).
-
-    >>> pool = np.array([[1, 0], [0, 1], [0, 1]], dtype=np.float32)
-    >>> mean_reciprocal_rank(pool[:2], pool, [0, 1])
-    0.875
-    """
-    cosines_QP = normalised(queries_QH) @ normalised(pool_PH).T
-    right_cosine_Q = cosines_QP[np.arange(len(right_Q)), right_Q]
-    ahead_Q = (cosines_QP > right_cosine_Q[:, None] + TIE).sum(1)
-    tied_Q = (np.abs(cosines_QP - right_cosine_Q[:, None]) <= TIE).sum(1)
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, len(pool_PH) + 1))])
-    return float(((harmonic[ahead_Q + tied_Q] - harmonic[ahead_Q]) / tied_Q).mean())
-
-
-def normalised(vectors_NH: Vectors) -> NDArray[np.float64]:
-    """Rows of length 1, in float64; a zero row stays zero."""
-    lengths_N = np.linalg.norm(vectors_NH.astype(np.float64), axis=1, keepdims=True)
-    return vectors_NH / np.where(lengths_N > 0, lengths_N, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

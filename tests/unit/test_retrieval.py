@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mluke_core.errors import ConfigError, DataError
+from mluke_core.io.features import read_features, write_features
 from mluke_core.io.sources import Source
+from mluke_core.metrics.ranking import mean_reciprocal_rank
 from mluke_core.modeling.inputs import Example, pack
 from mluke_core.modeling.loading import load_encoder
 from mluke_core.probes import features as features_module
-from mluke_core.probes.features import batches_by_tokens, write_features
+from mluke_core.probes.features import batches_by_tokens
 from mluke_core.probes.retrieval import (
-    mean_reciprocal_rank,
     probe_retrieval,
     read_spans,
     window,
@@ -240,3 +241,23 @@ def test_features_have_the_same_bytes_and_no_pickle(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
         write_features(tmp_path / "three.npz", {"x": np.array([{}])})
     assert not (tmp_path / "three.npz").exists()
+
+
+def test_vectors_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "cwr.npz"
+    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
+    write_features(path, {"en_ids": np.array(["a", "b"]), "en_vectors": vectors})
+    ids, read = read_features(path)["en"]
+    assert ids == ["a", "b"]
+    np.testing.assert_array_equal(read, vectors)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", None])
+def test_damaged_vectors(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "cwr.npz"
+    if content is None:
+        write_features(path, {"en_ids": np.array(["a"]), "en_vectors": np.zeros((2, 3))})
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cwr\.npz"):
+        read_features(path)
