@@ -116,7 +116,7 @@ def decoded(target: str) -> str:
     """A target as a reader sees it when the link has no label."""
     if "%" in target:
         target = unquote(target)
-    return drop_controls(unescape(target)).strip(" :\n")
+    return clean_characters(drop_controls(unescape(target))).strip(" :\n")
 
 
 def plain_label(label: str) -> str:
