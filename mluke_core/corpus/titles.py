@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from html import unescape
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from mluke_core.corpus.characters import decode_entities
 from mluke_core.corpus.wikis import CATEGORY, FILE, MEDIA, Wiki
 
 ARTICLE = "article"
@@ -108,7 +108,7 @@ class Titles:
                 return INVALID
             changed = True
         if "&" in text:
-            text = unescape(text)
+            text = decode_entities(text)
             changed = True
         if not text.isascii():
             text = _DIRECTION_MARKS.sub("", text)

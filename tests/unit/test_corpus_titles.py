@@ -23,6 +23,8 @@ def titles(language: str = "en", siteinfo: SiteInfo | None = None) -> Titles:
         ("caf%C3%A9", "Café"),
         ("100% Wolf", "100% Wolf"),
         ("R&amp;B", "R&B"),
+        ("a&copy=1", "A&copy=1"),
+        ("x &sect B", "X &sect B"),
         ("a&#769;", "Á"),
         ("\u200ea\u202a", "A"),
         (":a", "A"),
