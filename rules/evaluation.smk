@@ -25,7 +25,6 @@ rule score:
         settings=lambda wildcards: settings(
             system=wildcards.system,
             metrics=test_entry(wildcards)["metrics"],
-            options=TASKS[TASK_OF[wildcards.test]]["options"],
             **test_settings(wildcards),
         ),
     shell:

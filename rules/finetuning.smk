@@ -8,7 +8,8 @@ rule finetune:
         sources=lambda wildcards: [source_manifest(name) for name in training_sources(wildcards)],
     output:
         result=f"{R}/finetuned/{{system}}/{{task}}/{{run}}/result.json",
-        weights=kept(directory(f"{R}/finetuned/{{system}}/{{task}}/{{run}}/weights")),
+        # Not an input of any rule: select_run removes the weights of the runs that have lost.
+        weights=directory(f"{R}/finetuned/{{system}}/{{task}}/{{run}}/weights"),
     log:
         f"{R}/logs/finetune/{{system}}-{{task}}-{{run}}.log",
     benchmark:
@@ -19,6 +20,9 @@ rule finetune:
     resources:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 600 * attempt,
+        # Resources, not parameters: more processes re-run nothing.
+        nodes=CONFIG["finetuning"]["nodes"],
+        tasks_per_node=CONFIG["finetuning"]["processes_per_node"],
     params:
         version=STAGE_VERSIONS["finetune"],
         sources=lambda wildcards: source_arguments(training_sources(wildcards)),
@@ -26,7 +30,9 @@ rule finetune:
         work=f"{R}/work/finetuned/{{system}}/{{task}}/{{run}}",
         settings=finetune_settings,
     shell:
-        "OMP_NUM_THREADS={threads} python workflow_scripts/finetune.py "
+        "PYTHON="
+        + "python workflow_scripts/launch.sh {resources.nodes} {resources.tasks_per_node} {threads} "
+        + "python workflow_scripts/finetune.py "
         "--settings {params.settings:q} --model {input.model:q} --sources {params.sources:q} "
         "{params.mentions:q} --work {params.work:q} --output {output.result:q} "
         "--weights {output.weights:q} --log {log:q}"
@@ -47,7 +53,9 @@ rule select_run:
     params:
         version=STAGE_VERSIONS["select_run"],
         settings=lambda wildcards: settings(
-            task=wildcards.task, metric=TASKS[wildcards.task]["metric"]
+            task=wildcards.task,
+            metric=TASKS[wildcards.task]["metric"],
+            keep_weights=CONFIG["finetuning"]["keep_weights"],
         ),
     shell:
         "python workflow_scripts/select_run.py --settings {params.settings:q} --results {input:q} "
@@ -67,7 +75,6 @@ rule predict:
         selection=lambda wildcards: (
             f"{R}/finetuned/{wildcards.system}/{TASK_OF[wildcards.test]}/selection.json"
         ),
-        weights=lambda wildcards: runs_of(wildcards).values(),
         sources=lambda wildcards: [source_manifest(name) for name in test_sources(wildcards)],
     output:
         predictions=f"{R}/predictions/{{system}}/{{test}}.parquet",
@@ -92,10 +99,8 @@ rule predict:
             qa_languages(test_entry(wildcards)["columns"]),
         ),
         settings=lambda wildcards: settings(
-            inputs=CONFIG["systems"][wildcards.system]["inputs"],
-            options=TASKS[TASK_OF[wildcards.test]]["options"],
-            mentions=CONFIG["mentions"],
             precision=CONFIG["finetuning"]["precision"],
+            **task_settings(wildcards.system, TASK_OF[wildcards.test]),
             **test_settings(wildcards),
         ),
     shell:

@@ -109,25 +109,35 @@ def mention_arguments(system, task, languages):
     return ["--article-mentions", inputs["article_mentions"], "--mentions", *tables]
 
 
-def kept(path):
-    return path if CONFIG["finetuning"]["keep_weights"] else temp(path)
+# Options that say nothing to a system with word inputs.
+ENTITY_OPTIONS = {"qa": ("mentions", "maximum_entities"), "ner": ("entity_features",)}
+
+
+def task_settings(system, task):
+    """Inputs, options and mentions of a system's task: what its inputs are made with."""
+    inputs = CONFIG["systems"][system]["inputs"]
+    left_out = ENTITY_OPTIONS.get(task, ()) if inputs == "word" else ()
+    options = {key: value for key, value in TASKS[task]["options"].items() if key not in left_out}
+    chosen = dict(task=task, inputs=inputs, options=options)
+    if mention_inputs(system, task, ["en"]):
+        chosen["mentions"] = CONFIG["mentions"]
+    return chosen
 
 
 def finetune_settings(wildcards):
     task = TASKS[wildcards.task]
-    options = ("train", "dev", "metric", "epochs", "gradient_clipping", "maximum_steps")
+    options = ("train", "dev", "epochs", "gradient_clipping", "maximum_steps")
+    general = ("precision", "weight_decay", "warmup_share", "micro_batch_size", "patience")
+    if CONFIG["finetuning"]["patience"] is not None:
+        options += ("metric",)
     return settings(
         system=wildcards.system,
-        task=wildcards.task,
-        inputs=CONFIG["systems"][wildcards.system]["inputs"],
         run=dict(RUNS[wildcards.task][wildcards.run], name=wildcards.run),
         maximum_examples=task["maximum_examples"],
-        options=task["options"],
-        mentions=CONFIG["mentions"],
-        finetuning={
-            key: CONFIG["finetuning"][key] for key in ("precision", "weight_decay", "warmup_share")
-        },
+        evaluation_interval=task["evaluation_interval"],
+        finetuning={key: CONFIG["finetuning"][key] for key in general},
         **{key: task[key] for key in options},
+        **task_settings(wildcards.system, wildcards.task),
     )
 
 
@@ -154,7 +164,6 @@ def unavailable_columns(wildcards):
 def test_settings(wildcards):
     test = test_entry(wildcards)
     return dict(
-        task=TASK_OF[wildcards.test],
         test=wildcards.test,
         columns=test["columns"],
         files=test.get("files", {}),

@@ -158,6 +158,10 @@ class Task(ABC, Generic[ExampleT]):
     def loss(self, logits: torch.Tensor, features: Sequence[Feature]) -> torch.Tensor:
         """Mean loss of a batch."""
 
+    def loss_weight(self, feature: Feature) -> int:
+        """How many terms of the mean that `loss` takes come from ``feature``."""
+        return 1
+
     @abstractmethod
     def scores(self, logits: torch.Tensor, features: Sequence[Feature]) -> list[np.ndarray]:
         """What `decode` needs of each feature, on the CPU."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
 
 from mluke_core.tasks.base import IntArray
+
+FeatureT = TypeVar("FeatureT")
 
 # Batches that are sorted by length together: long enough for even lengths, short enough that the
 # order of an epoch stays random.
@@ -49,3 +55,13 @@ def inference_batches(lengths: IntArray, maximum_rows: int) -> list[IntArray]:
     if rows:
         batches.append(order[first:])
     return batches
+
+
+def micro_batches(features: Sequence[FeatureT], size: int) -> list[list[FeatureT]]:
+    """Cut a batch into the fewest parts of at most ``size`` inputs, every part of every length.
+
+    >>> micro_batches(["a", "b", "c", "d", "e"], 2)
+    [['a', 'd'], ['b', 'e'], ['c']]
+    """
+    count = math.ceil(len(features) / size)
+    return [list(features[number::count]) for number in range(count)]

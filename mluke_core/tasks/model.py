@@ -14,9 +14,11 @@ from mluke_core.errors import DataError
 from mluke_core.io.progress import Progress
 from mluke_core.modeling.encoder import MlukeEncoder
 from mluke_core.modeling.loading import load_encoder
+from mluke_core.pretraining.distributed import World
 from mluke_core.sequences.tokenizer import Tokenizer
 from mluke_core.tasks.base import Feature, Task
 from mluke_core.tasks.batches import inference_batches
+from mluke_core.tasks.parallel import gather_scores
 from mluke_core.tasks.tables import Tables, keep_words
 
 # Rows (words and entities) of a batch at prediction: enough to fill a core, little memory.
@@ -81,19 +83,25 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 @torch.inference_mode()
 def predict_scores(
-    model: TaskModel, features: Sequence[Feature], precision: str, description: str
+    model: TaskModel,
+    features: Sequence[Feature],
+    precision: str,
+    description: str,
+    world: World | None = None,
 ) -> list[np.ndarray]:
-    """The task's scores of each feature, in order."""
+    """The task's scores of each feature, in order; the processes of ``world`` share the work."""
+    world = world or World(0, 1, model.device)
     model.eval()
     lengths = np.array([feature.length for feature in features], dtype=np.int64)
-    scores: list[np.ndarray] = [np.zeros(0)] * len(features)
+    scores: dict[int, np.ndarray] = {}
     batches = inference_batches(lengths, INFERENCE_ROWS[model.device.type])
     with Progress(description, total=len(features), unit="input") as progress:
-        for batch in batches:
+        for batch in batches[world.rank :: world.size]:
             chosen = [features[index] for index in batch]
             with autocast(model.device, precision):
                 logits = model(chosen)
-            for index, score in zip(batch, model.task.scores(logits, chosen), strict=True):
-                scores[index] = score
+            found = model.task.scores(logits, chosen)
+            scores |= zip(batch.tolist(), found, strict=True)
             progress.update(len(batch))
-    return scores
+    everywhere = gather_scores(scores, world)
+    return [everywhere[index] for index in range(len(features))]

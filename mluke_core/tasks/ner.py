@@ -238,6 +238,10 @@ class NerTask(Task[Sentence]):
         targets = np.concatenate([feature.target for feature in features])
         return F.cross_entropy(logits.float(), torch.from_numpy(targets).to(logits.device))
 
+    def loss_weight(self, feature: Feature) -> int:
+        """Its spans."""
+        return len(feature.target)
+
     def scores(self, logits: torch.Tensor, features: Sequence[Feature]) -> list[np.ndarray]:
         """Logits of the labels, one row per span."""
         sizes = np.cumsum([len(feature.extra) for feature in features])[:-1]

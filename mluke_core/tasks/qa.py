@@ -190,7 +190,7 @@ class QaTask(Task[Question]):
             if answer is not None and first <= answer[0] and answer[1] <= last:
                 target = (int(answer[0]) - first + 1, int(answer[1]) - first)
             inside = (context.entity_spans[:, 0] >= first) & (context.entity_spans[:, 1] <= last)
-            most = int(self.option("maximum_entities"))
+            most = int(self.option("maximum_entities")) if self.uses_entities else 0
             entity_ids = np.concatenate([asked.entity_ids[asked_kept], context.entity_ids[inside]])
             entity_spans = np.concatenate(
                 [

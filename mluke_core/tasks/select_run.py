@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ def select_run(settings: Mapping[str, Any], results: Sequence[Path], output: Pat
     """Write the selection of the runs in ``results`` (paths of ``result.json``).
 
     The run with the best score wins; of equal ones the first in the order given. All seeds of its
-    grid point are marked as selected.
+    grid point are marked as selected. The ``weights`` folders beside the other results are removed
+    unless ``keep_weights``: those runs have lost.
 
     Raises:
-        DataError: a result lacks the metric, or two are of the same run.
+        DataError: a result lacks the metric, two are of the same run, or the weights of a selected
+            run are gone, because it had lost an earlier, smaller search.
     """
     task, metric = required_settings(dict(settings), "task", "metric")
     runs = [_read(path, metric) for path in results]
@@ -30,7 +33,15 @@ def select_run(settings: Mapping[str, Any], results: Sequence[Path], output: Pat
     best = max(runs, key=lambda run: run["dev"])
     selected = [run for run in runs if run["point"] == best["point"] and run is not best]
     order = [best, *selected]
-    order += [run for run in runs if run not in order]
+    lost = [run for run in runs if run not in order]
+    gone = [run for run in order if not run["folder"].is_dir()]
+    if gone:
+        raise DataError(
+            f"the weights of {', '.join(run['run'] for run in gone)} are selected but gone: they "
+            "were removed when the run had lost an earlier search. Delete "
+            f"{', '.join(str(run['folder'].with_name('result.json')) for run in gone)} to train "
+            "again."
+        )
     write_json(
         output,
         {
@@ -43,11 +54,15 @@ def select_run(settings: Mapping[str, Any], results: Sequence[Path], output: Pat
                     "dev": run["dev"],
                     "selected": run["point"] == best["point"],
                     "seed": run["seed"],
+                    "weights": run["weights"],
                 }
-                for run in order
+                for run in [*order, *lost]
             ],
         },
     )
+    if not settings.get("keep_weights", False):
+        for run in lost:
+            shutil.rmtree(run["folder"], ignore_errors=True)
 
 
 def selected_runs(path: Path) -> list[dict[str, Any]]:
@@ -68,6 +83,8 @@ def _read(path: Path, metric: str) -> dict[str, Any]:
             "run": result["run"],
             "seed": run["seed"],
             "dev": result["dev"][metric],
+            "weights": result["weights"],
+            "folder": path.with_name("weights"),
             "point": {key: value for key, value in run.items() if key not in ("seed", "name")},
         }
     except (KeyError, TypeError) as error:

@@ -15,17 +15,12 @@ from mluke_core.modeling.inputs import pack_arrays
 from mluke_core.modeling.loading import load_encoder
 from mluke_core.sequences.tokenizer import Tokenizer
 from mluke_core.tasks.base import Feature
-from mluke_core.tasks.batches import epoch_batches, inference_batches
+from mluke_core.tasks.batches import epoch_batches, inference_batches, micro_batches
+from mluke_core.tasks.checkpoint import CHECKPOINT_FILE, TrainingState
 from mluke_core.tasks.model import TaskModel, load_backbone, predict_scores
 from mluke_core.tasks.relation import RelationTask
 from mluke_core.tasks.tables import Rows, Tables
-from mluke_core.tasks.trainer import (
-    CHECKPOINT_FILE,
-    TrainerSettings,
-    TrainingState,
-    learning_rate_at,
-    train,
-)
+from mluke_core.tasks.trainer import TrainerSettings, learning_rate_at, train
 from mluke_core.tasks.weights import load_weights, save_weights
 from tests.task_world import entity_vocabulary, make_model, make_tokenizer, relations
 
