@@ -110,3 +110,82 @@ def test_errors_are_one_message(root: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "also needs inputs" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_processes_train_as_one(root: Path, tmp_path: Path) -> None:
+    """Through the launcher, with micro-batches that both worlds share."""
+    import torch
+    from safetensors.torch import load_file
+
+    model = world.make_model(tmp_path / "model", world.make_tokenizer(tmp_path / "tokenizer"))
+    kbp37 = world.write_source(
+        tmp_path, "kbp37", {"train.txt": world.relations(60, 1), "dev.txt": world.relations(20, 2)}
+    )
+    settings = {
+        "task": "relation",
+        "inputs": "entity",
+        "train": {"source": "kbp37", "file": "train.txt"},
+        "dev": {"source": "kbp37", "file": "dev.txt"},
+        "options": {"maximum_length": 64},
+        "run": {"learning_rate": 1e-3, "batch_size": 15, "seed": 1, "name": "lr0.001-b15-s1"},
+        "epochs": 1,
+        "gradient_clipping": 1,
+        "finetuning": {"precision": "fp32", "micro_batch_size": 5},
+    }
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        command = [
+            *("bash", "workflow_scripts/launch.sh", 1, processes, 1, sys.executable),
+            *("workflow_scripts/finetune.py", "--settings", json.dumps(settings)),
+            *("--model", model, "--sources", f"kbp37={kbp37}", "--work", folder / "work"),
+            *("--output", folder / "result.json", "--weights", folder / "weights"),
+        ]
+        done = subprocess.run(
+            [*map(str, command)], capture_output=True, text=True, cwd=root, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    results = [json.loads((tmp_path / n / "result.json").read_text()) for n in ("1", "2")]
+    assert [result["processes"] for result in results] == [1, 2]
+    assert results[0]["history"][0]["loss"] == pytest.approx(results[1]["history"][0]["loss"])
+    one, two = (load_file(tmp_path / n / "weights" / "model.safetensors") for n in ("1", "2"))
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, two[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_losing_weights_are_removed_and_asked_for(root: Path, tmp_path: Path) -> None:
+    def write(rate: float, seed: int, score: float) -> Path:
+        name = f"lr{rate}-b8-s{seed}"
+        run = {"learning_rate": rate, "batch_size": 8, "seed": seed, "name": name}
+        result = {"run": name, "settings": {"run": run}, "dev": {"f1": score}, "weights": "digest"}
+        path = tmp_path / name / "result.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(result))
+        if not (path.parent / "weights").exists() and score < 100:
+            (path.parent / "weights").mkdir()
+        return path
+
+    results = [write(0.1, 1, 50.0), write(0.1, 2, 70.0), write(0.2, 1, 60.0), write(0.2, 2, 65.0)]
+    chosen = tmp_path / "selection.json"
+
+    def select(*paths: Path, **more: object) -> subprocess.CompletedProcess[str]:
+        settings = json.dumps({"task": "ner", "metric": "f1", **more})
+        given = ("--results", *paths, "--output", chosen)
+        return step(root, "select_run", "--settings", settings, *given)
+
+    assert select(*results, keep_weights=True).returncode == 0
+    assert all((path.parent / "weights").is_dir() for path in results)
+    assert select(*results).returncode == 0
+    kept = [path.parent.name for path in results if (path.parent / "weights").is_dir()]
+    assert kept == ["lr0.1-b8-s1", "lr0.1-b8-s2"]
+    selection = json.loads(chosen.read_text())
+    assert selection["best"] == "lr0.1-b8-s2"
+    assert [run["selected"] for run in selection["runs"]] == [True, True, False, False]
+    # Later a third seed makes the other grid point the best: its first runs are needed again.
+    before = chosen.read_text()
+    done = select(*results, write(0.2, 3, 99.0))
+    assert done.returncode == 1
+    assert "lr0.2-b8-s1, lr0.2-b8-s2 are selected but gone" in done.stderr
+    assert str(tmp_path / "lr0.2-b8-s1" / "result.json") in done.stderr
+    assert chosen.read_text() == before
+    assert select(results[0], results[0]).returncode == 1

@@ -1,5 +1,6 @@
 """The training loop: schedule, batches, resume, and tables cut to the rows in use."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mluke_core.alignment.entity_vocabulary import EntityVocabulary
-from mluke_core.errors import MlukeError
+from mluke_core.errors import ConfigError, MlukeError
+from mluke_core.modeling.attention import SelfAttention
 from mluke_core.modeling.config import read_config
+from mluke_core.modeling.dropout import Dropout
 from mluke_core.modeling.inputs import pack_arrays
 from mluke_core.modeling.loading import load_encoder
 from mluke_core.sequences.tokenizer import Tokenizer
 from mluke_core.tasks.base import Feature
-from mluke_core.tasks.batches import epoch_batches, inference_batches, micro_batches
+from mluke_core.tasks.batches import epoch_batches, inference_batches
 from mluke_core.tasks.checkpoint import CHECKPOINT_FILE, TrainingState
 from mluke_core.tasks.model import TaskModel, load_backbone, predict_scores
 from mluke_core.tasks.relation import RelationTask
@@ -276,3 +279,116 @@ def test_packed_rows_are_numbered_by_table(base: Path, tmp_path: Path) -> None:
         found = cut(batch)
     torch.testing.assert_close(found.words_TH, expected.words_TH)
     torch.testing.assert_close(found.entities_EH, expected.entities_EH)
+
+
+def without_dropout(model: TaskModel) -> TaskModel:
+    for module in model.modules():
+        if isinstance(module, SelfAttention):
+            module.dropout = 0.0
+        elif isinstance(module, Dropout):
+            module.probability = 0.0
+        elif isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def test_accumulated_gradients_are_those_of_the_batch(base: Path, tmp_path: Path) -> None:
+    task = make_task(base)
+    features = make_features(task, tmp_path)
+    tables = Tables.of(features)
+    whole = without_dropout(make_task_model(task, base, tables))
+    expected = run(whole, features, tmp_path / "a")
+    parts = without_dropout(make_task_model(task, base, tables))
+    state = run(parts, features, tmp_path / "b", micro_batch_size=3)
+    losses = [[entry.get("loss", 0) for entry in s.history] for s in (state, expected)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    for (name, a), b in zip(whole.named_parameters(), parts.named_parameters(), strict=True):
+        torch.testing.assert_close(a, b[1], atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_spans_weigh_the_parts_of_a_batch(tmp_path: Path) -> None:
+    """Parts with different numbers of spans still give the mean over all spans."""
+    from mluke_core.tasks.ner import NerTask
+
+    sizes = [1, 5, 2]
+    features = [
+        Feature(np.zeros(1), np.zeros(0), np.zeros((0, 2)), 0, np.zeros(size, dtype=np.int64))
+        for size in sizes
+    ]
+    logits = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
+    task = NerTask.__new__(NerTask)
+    whole = task.loss(logits, features)
+    parts = zip(logits.split(sizes), features, strict=True)
+    weighted = sum(
+        task.loss(part, [feature]) * task.loss_weight(feature) / 8 for part, feature in parts
+    )
+    torch.testing.assert_close(weighted, whole)
+
+
+SCORES = [10.0, 30.0, 20.0, 30.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize("kill", [None, 3])
+def test_early_stopping_keeps_the_best(base: Path, tmp_path: Path, kill: int | None) -> None:
+    """Evaluation 2 is best; after two more without a better one the run is over."""
+    task = make_task(base)
+    features = make_features(task, tmp_path)
+    tables = Tables.of(features)
+    settings = TrainerSettings(
+        **{**vars(SETTINGS), "epochs": 6, "patience": 2, "metric": "f1", "checkpoint_seconds": 0.0}
+    )
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def attempt(stop: int | None) -> tuple[TrainingState, TaskModel]:
+        model = make_task_model(task, base, tables)
+
+        def evaluate() -> dict[str, float]:
+            if stop is not None and len(seen) == stop:
+                raise Stopped
+            seen.append({name: p.detach().clone() for name, p in model.named_parameters()})
+            return {"f1": SCORES[len(seen) - 1]}
+
+        return train(model, features, settings, tmp_path / "work", "print", evaluate), model
+
+    if kill is not None:
+        with pytest.raises(Stopped):
+            attempt(kill)
+    state, model = attempt(None)
+    assert len(seen) == 4
+    assert state.best is not None
+    assert (state.step, state.best.step, state.best.scores) == (24, 12, {"f1": 30.0})
+    assert state.decay == state.best.decay
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, seen[1][name]), name
+
+
+def test_early_stopping_needs_a_known_metric(base: Path, tmp_path: Path) -> None:
+    task = make_task(base)
+    features = make_features(task, tmp_path)
+    model = make_task_model(task, base, Tables.of(features))
+    with pytest.raises(ConfigError, match=r"'em'.*write one of f1"):
+        run(model, features, tmp_path / "work", patience=1, metric="em")
+
+
+def test_evaluations_between_epochs_and_the_log(base: Path, tmp_path: Path) -> None:
+    task = make_task(base)
+    features = make_features(task, tmp_path)
+    model = make_task_model(task, base, Tables.of(features))
+    state = run(model, features, tmp_path / "work", evaluation_interval=5)
+    assert [entry["step"] for entry in state.history if "dev" in entry] == [5, 10, 12]
+    lines = (tmp_path / "work" / "log" / "log.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [entry["step"] for entry in entries if entry["split"] == "dev"] == [5, 10, 12]
+    losses = [entry["loss"] for entry in entries if entry["split"] == "train"]
+    assert losses == [entry["loss"] for entry in state.history if "loss" in entry]
+    assert list((tmp_path / "work" / "log" / "tensorboard").iterdir())
+
+
+def test_bfloat16_leaves_the_weights_in_single_precision(base: Path, tmp_path: Path) -> None:
+    task = make_task(base)
+    features = make_features(task, tmp_path)
+    model = make_task_model(task, base, Tables.of(features))
+    state = run(model, features, tmp_path / "work", precision="bf16", epochs=8, weight_decay=0.01)
+    losses = [entry["loss"] for entry in state.history if "loss" in entry]
+    assert losses[-1] < 0.8 * losses[0]
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
