@@ -178,7 +178,8 @@ def main(
     Args:
         name: of the benchmark and of its page.
         description: first line for ``--help`` and text of the page, Markdown.
-        run: does the work; its argument has ``quick``, ``peer_path`` and what is added.
+        run: does the work; its argument has ``quick``, ``peer_path``, what is added, and
+            ``notes``, a list of Markdown blocks: what is appended to it stands below the table.
         packages: whose versions the page names.
         add_arguments: adds options of this benchmark.
     """
@@ -193,6 +194,7 @@ def main(
     if add_arguments is not None:
         add_arguments(parser)
     arguments = parser.parse_args()
+    arguments.notes = []
     rows = run(arguments)
     table = markdown_table(rows)
     print(table)
@@ -205,7 +207,8 @@ def main(
         date = time.strftime("%Y-%m-%d")
         (RESULTS / f"{name}.md").write_text(
             f"# Benchmark: {name}\n\n{description.strip()}\n\n{table}\n"
-            f"Written by `python benchmarks/{name}.py` on {date}. {machine(packages)}.\n",
+            f"Written by `python benchmarks/{name}.py` on {date}. {machine(packages)}.\n"
+            + "".join(f"\n{note.strip()}\n" for note in arguments.notes),
             encoding="utf-8",
         )
     return 1 if any(row.holds is False for row in rows) else 0
