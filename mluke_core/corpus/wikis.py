@@ -1,13 +1,14 @@
 """What the extractor must know about a wiki: namespaces, prefixes, redirect words, link trails.
 
-The facts of the 24 Wikipedias are in ``data/wikis.json``. They were taken from the wikis' own
+The facts of the 24 Wikipedias, and of the Serbian one, are in ``data/wikis.json``. They were taken from the wikis' own
 ``siteinfo`` answers (namespaces, aliases, redirect words, interwiki prefixes; 2023) and from the
 message files of MediaWiki 1.32 (link trails, Arabic link prefix), then merged: names equal to the
 English ones that work everywhere are listed once under ``canonical_namespaces``, redirect words
 are without their ``#``, and the interwiki prefixes are split into language codes (``languages``:
 their links stand in the margin of a page) and other projects (``interwiki``). One trail differs
 from its source: the Hindi one has a range there that, by a slip, spans half of Unicode; the
-Devanagari letters it means are listed instead.
+Devanagari letters it means are listed instead. The facts of Serbian and how variants fall back on
+each other are from the message files and language converters of MediaWiki.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from importlib import resources
 from typing import Any
 
 from mluke_core.corpus.siteinfo import SiteInfo
+from mluke_core.corpus.variants import Variants
 
 log = logging.getLogger("mluke")
 
@@ -48,7 +50,9 @@ class Wiki:
     prefix: str
     """The same for characters before the brackets (Arabic)."""
     variants: tuple[str, ...]
-    """Script variants in order of preference, for ``-{…}-``; empty: the wiki has none."""
+    """Script variants in order of preference; empty: the wiki has none."""
+    variant_rules: Variants | None
+    """How rules of script variants (``-{…}-``) are read; None: the wiki has none."""
     first_letter: bool
     """Whether titles begin with a capital."""
     words: str
@@ -100,10 +104,25 @@ def load_wiki(language: str, siteinfo: SiteInfo | None = None) -> Wiki:
         redirects=tuple(entry["redirects"]),
         trail=entry["trail"],
         prefix=entry.get("prefix", ""),
-        variants=tuple(entry.get("variants", ())),
+        variants=_variant_order(entry.get("variants")),
+        variant_rules=_variants(entry.get("variants")),
         first_letter=siteinfo is None or siteinfo.case != "case-sensitive",
         words=entry.get("words", "spaces"),
     )
+
+
+def _variant_order(entry: dict[str, Any] | None) -> tuple[str, ...]:
+    if entry is None:
+        return ()
+    wanted: str = entry["wanted"]
+    return tuple(dict.fromkeys((wanted, *entry["fallbacks"][wanted], *entry["fallbacks"])))
+
+
+def _variants(entry: dict[str, Any] | None) -> Variants | None:
+    if entry is None:
+        return None
+    fallbacks = {code: tuple(others) for code, others in entry["fallbacks"].items()}
+    return Variants(entry["wanted"], fallbacks, entry["names"])
 
 
 @cache

@@ -125,5 +125,5 @@ def test_every_language_knows_its_own_words(language: str) -> None:
     assert not wiki.languages & wiki.interwiki
 
 
-def test_there_are_24_languages() -> None:
-    assert len(known_languages()) == 24
+def test_there_are_the_24_languages_and_serbian() -> None:
+    assert len(known_languages()) == 25 and "sr" in known_languages()
