@@ -1,14 +1,15 @@
 """What the extractor must know about a wiki: namespaces, prefixes, redirect words, link trails.
 
-The facts of the 24 Wikipedias, and of the Serbian one, are in ``data/wikis.json``. They were taken from the wikis' own
-``siteinfo`` answers (namespaces, aliases, redirect words, interwiki prefixes; 2023) and from the
-message files of MediaWiki 1.32 (link trails, Arabic link prefix), then merged: names equal to the
-English ones that work everywhere are listed once under ``canonical_namespaces``, redirect words
-are without their ``#``, and the interwiki prefixes are split into language codes (``languages``:
-their links stand in the margin of a page) and other projects (``interwiki``). One trail differs
-from its source: the Hindi one has a range there that, by a slip, spans half of Unicode; the
-Devanagari letters it means are listed instead. The facts of Serbian and how variants fall back on
-each other are from the message files and language converters of MediaWiki.
+The facts of the 24 Wikipedias, and of the Serbian one, are in ``data/wikis.json``. They were taken
+from the wikis' own ``siteinfo`` answers (namespaces, aliases, redirect words, interwiki prefixes;
+2023) and from the message files of MediaWiki 1.32 (link trails, Arabic link prefix), then merged:
+names equal to the English ones that work everywhere are listed once under
+``canonical_namespaces``, redirect words are without their ``#``, and the interwiki prefixes are
+split into language codes (``languages``: their links stand in the margin of a page) and other
+projects (``interwiki``). One trail differs from its source: the Hindi one has a range there that,
+by a slip, spans half of Unicode; the Devanagari letters it means are listed instead. The facts of
+Serbian, and how variants fall back on each other, are from the message files and language
+converters of MediaWiki.
 """
 
 from __future__ import annotations
