@@ -19,6 +19,7 @@ include: "rules/alignment.smk"
 include: "rules/pretraining.smk"
 include: "rules/finetuning.smk"
 include: "rules/evaluation.smk"
+include: "rules/report_inputs.smk"
 include: "rules/reporting.smk"
 
 

@@ -31,6 +31,32 @@ rule corpus_statistics:
         "--log {log:q}"
 
 
+rule significance:
+    input:
+        lambda wildcards: [
+            path
+            for arguments in significance_arguments(wildcards.table).values()
+            for path in paths_in(arguments)
+        ],
+    output:
+        f"{R}/significance/{{table}}.json",
+    log:
+        f"{R}/logs/significance/{{table}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["significance"],
+        files=lambda wildcards: [
+            text
+            for option, arguments in significance_arguments(wildcards.table).items()
+            for text in [f"--{option}", *arguments]
+        ],
+        settings=lambda wildcards: significance_settings(wildcards.table),
+    shell:
+        "python workflow_scripts/significance.py --settings {params.settings:q} {params.files:q} "
+        "--output {output:q} --log {log:q}"
+
+
 rule table:
     input:
         scores=lambda wildcards: table_scores(wildcards.table),
@@ -39,6 +65,11 @@ rule table:
         ),
         corpus=lambda wildcards: (
             rules.corpus_statistics.output if of_kind(wildcards.table, "corpus") else []
+        ),
+        significance=lambda wildcards: (
+            f"{R}/significance/{wildcards.table}.json"
+            if plan.is_tested(CONFIG, wildcards.table)
+            else []
         ),
     output:
         csv=f"{R}/tables/{{table}}.csv",
@@ -60,20 +91,15 @@ rule table:
     params:
         version=STAGE_VERSIONS["table"],
         corpus=lambda wildcards, input: ["--corpus", *input.corpus] if input.corpus else [],
-        stem=f"{R}/tables/{{table}}",
-        settings=lambda wildcards: settings(
-            scale=CONFIG["scale"],
-            name=wildcards.table,
-            table=CONFIG["tables"][wildcards.table],
-            systems=row_entries(table_systems(wildcards.table)),
-            order=table_systems(wildcards.table),
-            columns=table_columns(wildcards.table),
-            missing=missing_tests(wildcards.table),
+        significance=lambda wildcards, input: (
+            ["--significance", input.significance] if input.significance else []
         ),
+        stem=f"{R}/tables/{{table}}",
+        settings=lambda wildcards: settings(**plan.table_settings(CONFIG, wildcards.table)),
     shell:
         "python workflow_scripts/table.py --settings {params.settings:q} "
         "--scores {input.scores:q} --selections {input.selections:q} {params.corpus:q} "
-        "--output-stem {params.stem:q} --log {log:q}"
+        "{params.significance:q} --output-stem {params.stem:q} --log {log:q}"
 
 
 rule tables:

@@ -18,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--scores", type=Path, nargs="*", default=[], help="score files")
     parser.add_argument("--selections", type=Path, nargs="*", default=[], help="selection files")
     parser.add_argument("--corpus", type=Path, help="corpus statistics")
+    parser.add_argument("--significance", type=Path, help="output of the step `significance`")
     parser.add_argument(
         "--output-stem", type=Path, required=True, help="path of the table without its suffix"
     )
@@ -29,7 +30,11 @@ def run(arguments: argparse.Namespace) -> None:
     from mluke_core.reporting.write import write_table_files
 
     table = build_table(
-        arguments.settings, arguments.scores, arguments.selections, arguments.corpus
+        arguments.settings,
+        arguments.scores,
+        arguments.selections,
+        arguments.corpus,
+        arguments.significance,
     )
     write_table_files(table, arguments.output_stem)
 

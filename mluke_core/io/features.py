@@ -32,7 +32,7 @@ def read_features(path: Path) -> dict[str, Features]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             loaded = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path}: not a file of vectors ({error}). Delete it so that it is made again."
         ) from None

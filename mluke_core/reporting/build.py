@@ -12,6 +12,7 @@ from mluke_core.reporting.corpus_table import corpus_table, read_corpus
 from mluke_core.reporting.gxlt import gxlt_table
 from mluke_core.reporting.hyperparameter_table import hyperparameter_table
 from mluke_core.reporting.language_bias import language_bias_table
+from mluke_core.reporting.marks import mark_table
 from mluke_core.reporting.published import Published
 from mluke_core.reporting.score_tables import score_table
 from mluke_core.reporting.scores import ScoreBook, Selection
@@ -25,6 +26,7 @@ def build_table(
     scores: Sequence[Path] = (),
     selections: Sequence[Path] = (),
     corpus: Path | None = None,
+    significance: Path | None = None,
 ) -> Table:
     """Lay out one table.
 
@@ -36,6 +38,7 @@ def build_table(
         scores: score files, for the kinds ``scores``, ``language_bias`` and ``gxlt``.
         selections: for the kind ``hyperparameters``.
         corpus: ``reports/corpus.json``, for the kind ``corpus``.
+        significance: what the step `significance` found, for the kind ``scores``.
 
     Raises:
         MlukeError: settings are missing.
@@ -48,7 +51,8 @@ def build_table(
     match entry["kind"]:
         case "scores":
             book = ScoreBook.load(_given(scores, name, "--scores", missing), missing)
-            return score_table(name, scale, entry, systems, columns, book, Published.load())
+            table = score_table(name, scale, entry, systems, columns, book, Published.load())
+            return mark_table(table, significance, systems)
         case "gxlt":
             book = ScoreBook.load(_given(scores, name, "--scores", missing), missing)
             return gxlt_table(name, scale, entry, systems, columns, book, Published.load())

@@ -19,6 +19,9 @@ FIELDS = [
     "n",
     "published",
     "difference",
+    "baseline",
+    "baseline_difference",
+    "p",
     "note",
     "watermark",
 ]
@@ -49,6 +52,9 @@ def to_csv(table: Table) -> str:
                         cell.runs or "",
                         _plain(cell.published),
                         _plain(cell.difference),
+                        cell.contrast.baseline if cell.contrast else "",
+                        _plain(cell.contrast.difference if cell.contrast else None),
+                        _plain(cell.contrast.p if cell.contrast else None),
                         "; ".join(cell.notes),
                         table.watermark,
                     ]

@@ -7,9 +7,11 @@ from typing import Any
 
 import jinja2
 
-from mluke_core.reporting.tables import Footnotes, Panel, Row, Table, best_rows
+from mluke_core.reporting.tables import PROVENANCE, Footnotes, Panel, Row, Table, best_rows
 from mluke_core.reporting.text import (
     column_groups,
+    contrast_mark,
+    describe_contrast,
     format_deviation,
     format_difference,
     format_value,
@@ -43,6 +45,7 @@ def to_html(table: Table) -> str:
             table=table,
             panels=panels,
             notes=notes.texts,
+            provenance=PROVENANCE,
             lines=[line for line in ("mean", "paper", "difference") if line in lines],
             style=(TEMPLATES / "table.css").read_text(encoding="utf-8"),
             script=(TEMPLATES / "table.js").read_text(encoding="utf-8"),
@@ -89,6 +92,9 @@ def _cell(panel: Panel, row: Row, index: int, best: bool, marks: list[int]) -> d
     cell, decimals = row.cells[index], panel.columns[index].decimals
     value = shown_value(row, cell)
     published = None if row.quoted else cell.published
+    remarks = list(cell.notes)
+    if cell.contrast:
+        remarks.append(describe_contrast(cell.contrast, decimals))
     return {
         "value": format_value(value, decimals),
         "sort": "" if value is None else value,
@@ -102,5 +108,6 @@ def _cell(panel: Panel, row: Row, index: int, best: bool, marks: list[int]) -> d
         if cell.difference is None
         else format_difference(cell.difference, decimals),
         "marks": marks,
-        "tooltip": "; ".join(cell.notes),
+        "contrast": contrast_mark(cell),
+        "tooltip": "; ".join(remarks),
     }

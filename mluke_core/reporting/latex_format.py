@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mluke_core.reporting.tables import Footnotes, Panel, Table, best_rows
+from mluke_core.reporting.tables import PROVENANCE, Footnotes, Panel, Table, best_rows
 from mluke_core.reporting.text import DASH, MINUS, Line, column_groups, row_lines
 
 REPLACEMENTS = {
@@ -24,6 +24,8 @@ REPLACEMENTS = {
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
     "→": r"$\rightarrow$",
+    "†": r"$^{\dagger}$",
+    "‡": r"$^{\ddagger}$",
     MINUS: "$-$",
     DASH: "--",
 }
@@ -50,6 +52,7 @@ def to_latex(table: Table) -> str:
     title = NUMBER.sub("", table.title)
     caption = title if not table.watermark else f"{title} ({table.watermark})"
     lines = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
+    lines.append(f"% Made from: {PROVENANCE}")
     if table.watermark:
         lines.append(f"% {table.watermark}")
     lines += [

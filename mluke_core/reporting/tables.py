@@ -15,6 +15,12 @@ from typing import Literal
 COMPARABLE_SCALES = frozenset({"base24", "paper"})
 """Scales with the paper's data and model sizes; tables of all others carry a watermark."""
 
+LEVELS = {0.01: "‡", 0.05: "†"}
+"""Level of significance → mark behind the value."""
+
+PROVENANCE = "../provenance.json"
+"""Where a table's own page finds what it was made from."""
+
 MAXIMUM_PANEL_COLUMNS = 14
 """More columns than this do not fit a page: the next block starts a panel of its own."""
 
@@ -22,6 +28,27 @@ MAXIMUM_PANEL_COLUMNS = 14
 def watermark(scale: str) -> str:
     """The line that keeps a table of a small scale from being read as a result; may be empty."""
     return "" if scale in COMPARABLE_SCALES else f"scale {scale}: not comparable with the paper"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A measured value tested against that of another system on the same examples."""
+
+    baseline: str
+    """The other system."""
+    label: str
+    """What the table calls it."""
+    difference: float
+    """Less the other system's value, on the examples of both."""
+    p: float
+    low: float
+    high: float
+    """Limits of the 95 % bootstrap interval of the difference."""
+
+    @property
+    def mark(self) -> str:
+        """``‡``, ``†`` or nothing."""
+        return next((mark for level, mark in sorted(LEVELS.items()) if self.p < level), "")
 
 
 @dataclass(frozen=True)
@@ -44,6 +71,8 @@ class Cell:
     difference: float | None = None
     """``value - published``; None where the two do not measure the same thing."""
     notes: tuple[str, ...] = ()
+    contrast: Contrast | None = None
+    """Test against the system's baseline, where it has one."""
 
 
 def measured_cell(

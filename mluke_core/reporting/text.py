@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mluke_core.reporting.tables import Cell, Column, Panel, Row
+from mluke_core.reporting.tables import Cell, Column, Contrast, Panel, Row
 
 DASH = "–"
 MINUS = "−"
@@ -40,6 +40,19 @@ def format_deviation(cell: Cell, decimals: int) -> str:
     return f"{format_number(cell.mean, decimals)} ± {format_number(cell.deviation, decimals)}"
 
 
+def contrast_mark(cell: Cell) -> str:
+    """``†`` or ``‡`` where the value differs significantly from its baseline's."""
+    return cell.contrast.mark if cell.contrast else ""
+
+
+def describe_contrast(contrast: Contrast, decimals: int) -> str:
+    """``+1.2 against mLUKE-W (95 %: +0.3 to +2.1, p = 0.012)``."""
+    low, high = (format_difference(limit, decimals) for limit in (contrast.low, contrast.high))
+    p = "p < 0.001" if contrast.p < 0.001 else f"p = {contrast.p:.3f}"
+    difference = format_difference(contrast.difference, decimals)
+    return f"{difference} against {contrast.label} (95 %: {low} to {high}, {p})"
+
+
 def shown_value(row: Row, cell: Cell) -> float | str | None:
     """What stands largest in a cell: the published value in a quoted row, else the measured."""
     return cell.published if row.quoted else cell.value
@@ -63,7 +76,10 @@ def row_lines(panel: Panel, row: Row) -> list[Line]:
     ['70.0', '68.7', '+1.3']
     """
     pairs: list[tuple[Cell, Column]] = list(zip(row.cells, panel.columns, strict=True))
-    values = [format_value(shown_value(row, cell), column.decimals) for cell, column in pairs]
+    values = [
+        format_value(shown_value(row, cell), column.decimals) + contrast_mark(cell)
+        for cell, column in pairs
+    ]
     if row.quoted:
         return [Line("quoted", row.label, values)]
     lines = [Line("measured", row.label, values)]

@@ -126,8 +126,8 @@ def test_html_is_whole_and_needs_no_network(name: str) -> None:
         assert not attributes.get("src")
         assert not re.match("https?:", attributes.get("href") or "")
     notes = {a["id"] for _, a in tags.seen if (a.get("id") or "").startswith("note-")}
-    links = {(a.get("href") or "")[1:] for tag, a in tags.seen if tag == "a"}
-    assert links == notes
+    links = {a.get("href") or "" for tag, a in tags.seen if tag == "a"}
+    assert links == {f"#{note}" for note in notes} | {"../provenance.json"}
     assert any(a.get("aria-sort") == "none" for _, a in tags.seen)
 
 
