@@ -68,3 +68,42 @@ def evaluate(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]
     }
     overall = Counts(*(counts[name].total() for name in ("gold", "predicted", "right")))
     return SpanScores(overall, per_type)
+
+
+def tags_of_spans(spans: Iterable[Span], words: int) -> list[str]:
+    """IOB2 tags of a sentence; of spans that overlap the later in order wins.
+
+    >>> tags_of_spans([(0, 2, "PER"), (3, 4, "LOC")], 5)
+    ['B-PER', 'I-PER', 'O', 'B-LOC', 'O']
+    """
+    tags = ["O"] * words
+    for start, end, kind in sorted(spans):
+        tags[start:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - start - 1)]
+    return tags
+
+
+def conlleval_report(scores: SpanScores, words: int, right_tags: int) -> str:
+    """Scores laid out as ``conlleval`` prints them.
+
+    Args:
+        words: tokens of all sentences.
+        right_tags: tokens whose IOB2 tag is right.
+    """
+    overall = scores.overall
+    accuracy = 100.0 * right_tags / words if words else 0.0
+    lines = [
+        f"processed {words} tokens with {overall.gold} phrases; "
+        f"found: {overall.predicted} phrases; correct: {overall.correct}.",
+        f"accuracy: {accuracy:6.2f}%; {_rates(overall)}",
+    ]
+    lines += [
+        f"{kind:>17}: {_rates(counts)}  {counts.predicted}"
+        for kind, counts in scores.per_type.items()
+    ]
+    return "\n".join(lines)
+
+
+def _rates(counts: Counts) -> str:
+    return (
+        f"precision: {counts.precision:6.2f}%; recall: {counts.recall:6.2f}%; FB1: {counts.f1:6.2f}"
+    )

@@ -31,6 +31,11 @@ from mluke_core.metrics import mlqa, squad
         ("«Rhein»", ["Rhein"], 0.0, 0.0),
         ("der Rhein", ["Rhein"], 0.0, 2 / 3),
         ("长江", ["长江大桥"], 0.0, 0.0),
+        # Thai is written without spaces: an answer is one token, all or nothing.
+        ("กรุงเทพ", ["กรุงเทพมหานคร"], 0.0, 0.0),
+        ("กรุงเทพ มหานคร", ["กรุงเทพ"], 0.0, 2 / 3),
+        ("Hà Nội, Việt Nam", ["Hà Nội"], 0.0, 2 / 3),
+        ("", [""], 1.0, 0.0),
     ],
 )
 def test_squad_answers(prediction: str, golds: list[str], em: float, f1: float) -> None:
@@ -80,6 +85,13 @@ def test_squad_without_questions() -> None:
 )
 def test_mlqa_answers(language: str, prediction: str, gold: str, em: float, f1: float) -> None:
     assert mlqa.question_scores(prediction, [gold], language) == (em, pytest.approx(f1))
+
+
+def test_mlqa_takes_the_best_of_several_golds() -> None:
+    golds = ["北京市", "北京", "首都 Beijing"]
+    assert mlqa.question_scores("北京", golds, "zh") == (1.0, 1.0)
+    assert mlqa.question_scores("Beijing", golds, "zh") == (0.0, pytest.approx(0.5))
+    assert mlqa.question_scores("", golds, "zh") == (0.0, 0.0)
 
 
 def test_mlqa_refuses_other_languages() -> None:
@@ -152,13 +164,16 @@ PIECES = [
 def test_agrees_with_independent_rules(language: str) -> None:
     generator = random.Random(f"answers-{language}")
     for _ in range(10_000):
-        prediction, gold = (
-            "".join(generator.choices(PIECES, k=generator.randrange(7))) for _ in range(2)
+        prediction, *golds = (
+            "".join(generator.choices(PIECES, k=generator.randrange(7)))
+            for _ in range(generator.choice((2, 2, 3)))
         )
         if language == "squad":
-            ours = squad.best_scores(prediction, [gold])
-            tokens = [plain_tokens(text, "en", False) for text in (prediction, gold)]
+            ours = squad.best_scores(prediction, golds)
+            tokens = [plain_tokens(text, "en", False) for text in (prediction, *golds)]
         else:
-            ours = mlqa.question_scores(prediction, [gold], language)
-            tokens = [plain_tokens(text, language, True) for text in (prediction, gold)]
-        assert ours == pytest.approx(plain_scores(*tokens)), (prediction, gold)
+            ours = mlqa.question_scores(prediction, golds, language)
+            tokens = [plain_tokens(text, language, True) for text in (prediction, *golds)]
+        each = [plain_scores(tokens[0], gold) for gold in tokens[1:]]
+        expected = tuple(max(scores) for scores in zip(*each, strict=True))
+        assert ours == pytest.approx(expected), (prediction, golds)

@@ -34,6 +34,15 @@ def test_relation_without_gold_or_prediction_counts_as_zero() -> None:
     assert relx.evaluate(["r0(e1,e2)"], ["r0(e1,e2)"]).macro_f1 == 100
 
 
+def test_unseen_label_is_a_miss_and_nothing_else() -> None:
+    gold = ["r0(e1,e2)", "r1(e1,e2)"]
+    scores = relx.evaluate(gold, ["r9(e1,e2)", "r1(e1,e2)"], ["r0", "r1"])
+    assert scores.per_relation.keys() == {"r0", "r1"}
+    assert scores.macro_f1 == 50
+    assert scores.confusion["r0(e1,e2)", "r9(e1,e2)"] == 1
+    assert relx.relation_of("no direction") == "no direction"
+
+
 def test_empty_and_unequal() -> None:
     assert relx.evaluate([], []).macro_f1 == 0
     with pytest.raises(ValueError, match="1 gold labels but 0"):
@@ -42,9 +51,11 @@ def test_empty_and_unequal() -> None:
 
 def test_relations_agree_with_scikit_learn() -> None:
     generator = random.Random(5)
-    for _ in range(200):
-        gold = generator.choices(LABELS, k=50)
-        predicted = [g if generator.random() < 0.4 else generator.choice(LABELS) for g in gold]
+    # Predictions may hold a label that no gold has.
+    labels = [*LABELS, "r9(e1,e2)"]
+    for _ in range(50):
+        gold = generator.choices(LABELS, k=200)
+        predicted = [g if generator.random() < 0.4 else generator.choice(labels) for g in gold]
         expected = [
             f1_score(gold, predicted, labels=LABELS[i : i + 2], average="micro", zero_division=0)
             for i in range(1, len(LABELS), 2)
@@ -84,6 +95,16 @@ def test_spans_by_hand() -> None:
     assert scores.per_type["ORG"].recall == 0
 
 
+def test_adjacent_and_nested_spans() -> None:
+    gold = [[(0, 2, "PER"), (2, 3, "PER")]]
+    assert spans.evaluate(gold, [[(0, 3, "PER")]]).overall.correct == 0
+    nested = spans.evaluate(gold, [[(0, 2, "PER"), (1, 2, "PER"), (2, 3, "PER")]]).overall
+    assert (nested.predicted, nested.correct) == (3, 2)
+    # The same span twice counts once; with another type it is another span.
+    twice = spans.evaluate(gold, [[(0, 2, "PER"), (0, 2, "PER"), (0, 2, "LOC")]]).overall
+    assert (twice.predicted, twice.correct) == (2, 1)
+
+
 def test_spans_without_any() -> None:
     assert spans.evaluate([[]], [[]]).overall.f1 == 0
     with pytest.raises(ValueError, match="1 gold sentences but 2"):
@@ -104,6 +125,14 @@ def walk(tags: list[str]) -> set[tuple[int, int, str]]:
                 end += 1
             found.add((start, end, kind))
     return found
+
+
+def test_tags_and_back() -> None:
+    generator = random.Random(3)
+    for _ in range(500):
+        tags = generator.choices(["O", "B-A", "I-A", "B-B", "I-B"], k=8)
+        found = spans.spans_of_tags(tags)
+        assert spans.spans_of_tags(spans.tags_of_spans(found, 8)) == found
 
 
 def test_spans_agree_with_an_independent_count() -> None:
