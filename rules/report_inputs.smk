@@ -2,6 +2,12 @@
 
 from mluke_core.reporting import plan
 
+# Probes of the run that keep vectors, and the systems whose vectors are drawn side by side.
+EMBEDDED = [
+    probe for probe in ("cwr", "modularity") if any(probe in tests_of(table) for table in TABLES)
+]
+PROBED = [name for name in SYSTEMS if is_luke(name)] or list(SYSTEMS)
+
 
 def tested_files(table, tests, pattern):
     """`system/test=path` arguments for the systems of a table's pairs."""

@@ -237,7 +237,7 @@ rule figure_finetuning:
             scale=CONFIG["scale"],
             task=wildcards.task,
             metric=TASKS[wildcards.task]["metric"],
-            systems=row_entries(SYSTEMS),
+            systems=plan.row_entries(CONFIG, list(SYSTEMS)),
             order=list(SYSTEMS),
         ),
     shell:
@@ -267,10 +267,61 @@ rule figure_comparison:
         settings=lambda wildcards: settings(
             scale=CONFIG["scale"],
             title=CONFIG["tables"][wildcards.table]["title"],
-            systems=row_entries(table_systems(wildcards.table)),
+            systems=plan.row_entries(CONFIG, table_systems(wildcards.table)),
         ),
     shell:
         "python workflow_scripts/figures.py --kind comparison --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
+
+
+rule figure_projection:
+    input:
+        [f"{R}/features/{system}/{{probe}}.npz" for system in PROBED],
+    output:
+        report(
+            f"{R}/figures/projection/{{probe}}.svg",
+            caption=f"{CAPTIONS}/projection.rst",
+            category="Probes",
+            labels={"figure": "vectors by language", "probe": "{probe}"},
+        ),
+    log:
+        f"{R}/logs/figures/projection-{{probe}}.log",
+    wildcard_constraints:
+        probe=one_of(EMBEDDED),
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=lambda wildcards: settings(
+            scale=CONFIG["scale"],
+            probe=wildcards.probe,
+            systems=plan.row_entries(CONFIG, PROBED),
+            order=PROBED,
+        ),
+    shell:
+        "python workflow_scripts/figures.py --kind projection --settings {params.settings:q} "
+        "--inputs {input:q} --output {output:q} --log {log:q}"
+
+
+rule figure_sweep:
+    input:
+        [f"{R}/scores/{system}/modularity.json" for system in PROBED],
+    output:
+        report(
+            f"{R}/figures/sweep.svg",
+            caption=f"{CAPTIONS}/sweep.rst",
+            category="Probes",
+            labels={"figure": "modularity by neighbours"},
+        ),
+    log:
+        f"{R}/logs/figures/sweep.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["figures"],
+        settings=settings(scale=CONFIG["scale"], systems=plan.row_entries(CONFIG, PROBED)),
+    shell:
+        "python workflow_scripts/figures.py --kind sweep --settings {params.settings:q} "
         "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
@@ -333,6 +384,8 @@ rule figures:
             f"{R}/figures/comparison/{{table}}.svg",
             table=[table for table in TABLES if of_kind(table, "scores")],
         ),
+        expand(f"{R}/figures/projection/{{probe}}.svg", probe=EMBEDDED),
+        [f"{R}/figures/sweep.svg"] if "modularity" in EMBEDDED else [],
         rules.figure_resources.output,
 
 

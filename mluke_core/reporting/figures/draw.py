@@ -12,7 +12,9 @@ from mluke_core.reporting.figures.comparison import draw_comparison
 from mluke_core.reporting.figures.finetuning import draw_finetuning
 from mluke_core.reporting.figures.languages import draw_corpus, draw_sampling
 from mluke_core.reporting.figures.loss import draw_loss
+from mluke_core.reporting.figures.projection import draw_projection
 from mluke_core.reporting.figures.resources import draw_resources
+from mluke_core.reporting.figures.sweep import draw_sweep
 from mluke_core.reporting.figures.vocabulary import draw_vocabulary
 
 Draw = Callable[[Sequence[Path], dict[str, Any], Path], None]
@@ -24,6 +26,8 @@ FIGURES: dict[str, Draw] = {
     "resources": draw_resources,
     "finetuning": draw_finetuning,
     "comparison": draw_comparison,
+    "projection": draw_projection,
+    "sweep": draw_sweep,
 }
 
 

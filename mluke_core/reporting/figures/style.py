@@ -20,6 +20,9 @@ PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 INK = "#1b1f24"
 SOFT = "#5a6472"
 RULE = "#d5dae0"
+WARNING = "#7a4b00"
+TITLE_ID = "figure-title"
+TITLE_HEIGHT = "title height: "
 WIDTH_INCHES = 9.0
 POINTS_PER_INCH = 72
 
@@ -78,14 +81,26 @@ def new_figure(
 def finish(figure: Figure, title: str, scale: str, output: str | Path) -> None:
     """Set the title (the finding) and the scale's watermark, and write the svg atomically.
 
-    The bytes depend on what is drawn alone: no date, no random ids.
+    The bytes depend on what is drawn alone: no date, no random ids. The title stands in the
+    file's metadata too, with its height in points, so that a page can set it as text instead.
     """
-    figure.suptitle(title, x=0.012, ha="left", fontsize=11.5, fontweight="bold", wrap=True)
+    drawn = figure.suptitle(
+        title, x=0.012, ha="left", fontsize=11.5, fontweight="bold", wrap=True, gid=TITLE_ID
+    )
     mark = watermark(scale)
     if mark:
-        figure.supxlabel(mark, x=0.988, ha="right", fontsize=8, color="#7a4b00")
+        figure.supxlabel(mark, x=0.988, ha="right", fontsize=8, color=WARNING)
+    figure.draw_without_rendering()
+    top = drawn.get_window_extent().ymin / figure.dpi * POINTS_PER_INCH
+    below = figure.get_figheight() * POINTS_PER_INCH - top
+    metadata = {
+        "Date": None,
+        "Creator": "mluke",
+        "Title": title,
+        "Description": f"{TITLE_HEIGHT}{below:.1f}",
+    }
     with atomic_path(output) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": "mluke"})
+        figure.savefig(temporary, format="svg", metadata=metadata)
 
 
 def only_grid(axes: Axes, axis: str) -> None:
