@@ -12,15 +12,11 @@ Link = tuple[int, int, str]
 """Start and end (characters of the paragraph's text, end exclusive) and the normalised target."""
 
 PROTOCOL = r"(?:https?:|ftps?:|sftp:|ircs?:|mailto:|news:|gopher:|svn:|git:|geo:|tel:|//)"
-_BRACKETS = re.compile(r"\[\[(?!\[)|\]\]|\n=")
 _INLINE = re.compile(
     rf"''+|<[/a-zA-Z][^<>]*+>|\[{PROTOCOL}[^][\s<>\"]*+ ?+([^][\n]*+)\]|__[^\W_]+__"
 )
-_FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
-# A link with links inside, as in a picture's caption: most need no look at the whole page.
-CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")
 _LABEL_SPACE = re.compile(r"\s+")
-_TAG_NAME = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]*)")
+_SPACES = re.compile("  ++")
 
 _BLOCKS = """
 p div center blockquote ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr poem pre table caption tr td th tbody
@@ -34,38 +30,8 @@ syntaxhighlight source imagemap templatestyles graph hiero mapframe maplink inpu
 indicator templatedata style script img noindex meta link phonos dynamicpagelist charinsert listing
 rss
 """
-_BLOCK_TAGS = frozenset(_BLOCKS.split())
-_INLINE_TAGS = frozenset(_INLINES.split())
-
-# Longer than any title with a fragment: a target is not looked for beyond it.
-_TARGET_LIMIT = 1000
-_EFFECTS_SIZE = 5000
-_effects: dict[str, str] = {}
-
-
-def pair_brackets(text: str) -> dict[int, int]:
-    """Position of the closing brackets of every ``[[``; pairs do not reach across a heading."""
-    pairs: dict[int, int] = {}
-    stack: list[int] = []
-    for match in _BRACKETS.finditer(text):
-        token = match.group()
-        if token == "[[":
-            stack.append(match.start())
-        elif token == "\n=":
-            stack.clear()
-        elif stack:
-            pairs[stack.pop()] = match.start()
-    return pairs
-
-
-def raw_target(text: str, start: int, close: int) -> tuple[str, int]:
-    """Target of a link whose inside begins at ``start``, and where its label begins (-1: none)."""
-    end = start + _TARGET_LIMIT
-    if 0 <= close < end:
-        end = close
-    bar = text.find("|", start, end)
-    raw = text[start : bar if bar >= 0 else end]
-    return (raw if "\n" not in raw else raw.partition("\n")[0] + "<"), bar + 1 if bar >= 0 else -1
+BLOCK_TAGS = frozenset(_BLOCKS.split())
+INLINE_TAGS = frozenset(_INLINES.split())
 
 
 def restore_apostrophe(
@@ -129,21 +95,21 @@ def plain_label(label: str) -> str:
     return _LABEL_SPACE.sub(" ", label)
 
 
-def tag_effect(tag: str) -> str:
-    """What a tag does to the text: ``none``, ``space``, ``break`` (a block) or ``literal``."""
-    effect = _effects.get(tag)
-    if effect is None:
-        match = _TAG_NAME.match(tag)
-        name = match.group(1).lower() if match else ""
-        if name in _INLINE_TAGS:
-            effect = "none"
-        elif name == "br":
-            effect = "space"
-        elif name in _BLOCK_TAGS:
-            effect = "break"
-        else:
-            effect = "literal"
-        if len(_effects) >= _EFFECTS_SIZE:
-            _effects.clear()
-        _effects[tag] = effect
-    return effect
+def collapse_spaces(text: str, links: list[Link]) -> tuple[str, list[Link]]:
+    """``text`` without spaces at its beginning and with single ones, and its links moved along."""
+    pieces: list[str] = []
+    moved: list[Link] = []
+    length = position = 0
+    for start, end, target in [*links, (len(text), len(text), "")]:
+        for piece, is_link in ((text[position:start], False), (text[start:end], True)):
+            piece = _SPACES.sub(" ", piece)
+            if piece[:1] == " " and (not length or pieces[-1][-1] == " "):
+                piece = piece[1:]
+            if not piece:
+                continue
+            if is_link:
+                moved.append((length, length + len(piece), target))
+            pieces.append(piece)
+            length += len(piece)
+        position = end
+    return "".join(pieces), moved

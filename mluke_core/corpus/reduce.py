@@ -1,13 +1,14 @@
-"""First half of the wikitext extractor: take away what carries no running text.
+"""First third of the wikitext extractor: take away what carries no running text.
 
 Comments, ``<nowiki>`` (its content is kept, protected), elements such as ``<ref>`` and ``<math>``,
 templates and tables go; what remains is paragraphs, lists, headings and links for
-:mod:`mluke_core.corpus.wikitext` to scan.
+:mod:`mluke_core.corpus.brackets` and :mod:`mluke_core.corpus.wikitext`.
 
 Each pass is one regular expression with possessive quantifiers over the whole page, which runs at
 C speed. Such an expression sees bounded nesting and length only; what is larger, unclosed or
 hostile is left to a linear pass in Python behind it. No pass looks twice for a closing tag that
-does not exist, so the time for a page grows with its length alone.
+does not exist, so the time for a page grows with its length alone. Whether a pass is needed is
+asked of single characters where possible: finding a string of two costs ten times as much.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from mluke_core.corpus.characters import drop_controls
 from mluke_core.corpus.templates import TextTemplates
 
 # XML allows none of these control characters, so they are free to stand for markup characters
-# that <nowiki> protects and for places where a comment was.
+# that are shown as they are, and for lines that held nothing but comments.
 _PROTECTED_CHARACTERS = "[]{}|'=*#:;<>&_!-/"
 _STAND_INS = "\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x01\x02\x03\x04"
-COMMENT_MARK = "\x05"
-# Left where an element was: letters behind it do not belong to a link in front of it.
-_ELEMENT_MARK = "\x06"
+_COMMENT_LINE = "\x05\n"
+# Left where letters, quotes or brackets behind an element would else join what stands before it.
 _SEPARATOR = "<wbr>"
-PROTECT = str.maketrans(
+_PROTECT = str.maketrans(
     dict(zip(_PROTECTED_CHARACTERS, _STAND_INS, strict=True)) | {"\n": " ", "\t": " "}
 )
-UNPROTECT = str.maketrans(dict(zip(_STAND_INS, _PROTECTED_CHARACTERS, strict=True)))
+_SHOWN = dict(zip(_STAND_INS, _PROTECTED_CHARACTERS, strict=True))
+_STAND_IN = re.compile("[\x01-\x04\x0e-\x1b]")
 
 # Elements whose content is no running text: notes, formulas, code, pictures, data, and text that
 # shows only where the page is transcluded. <rt> and <rp> are the reading aids of <ruby>.
@@ -39,21 +40,20 @@ DROPPED_ELEMENTS = (
     "includeonly|rt|rp|style|script|dynamicpagelist|charinsert|listing|phonos|"
     "lqtpage|rss|section"
 )
-_COMMENT = r"<!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z)"
+_COMMENT = r"!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z)"
 # How many other tags the fast expressions look across for a closing tag.
 _NEAR = 40
-_COMMENTS = re.compile(_COMMENT)
-_COMMENT_LINES = re.compile(rf"\n[ \t]*+{COMMENT_MARK}(?:[ \t]*+{COMMENT_MARK})*+[ \t]*+(?=\n|\Z)")
-_COMMENT_OR_NOWIKI = re.compile(
-    rf"{_COMMENT}|<nowiki(?=[\s/>])[^<>]*+(?:(?<=/)>|>"
-    rf"((?:[^<]*+(?:<(?!/nowiki)[^<]*+){{0,{_NEAR}}}+))</nowiki\s*>)",
+# One pass from left to right: what begins first hides what begins inside it.
+_ANGLES = re.compile(
+    rf"<(?:({DROPPED_ELEMENTS})(?=[\s/>])[^<>]*+"  # 1
+    rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/\1[\s>])[^<]*+){{0,{_NEAR}}}+)</\1\s*+>)"
+    rf"|({_COMMENT})(?:[ \t]*+<{_COMMENT})*+(?:[ \t]++(?=\n|\Z))?+"  # 2
+    rf"|(nowiki)(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 3, its content 4
+    rf"((?:[^<]*+(?:<(?!/nowiki)[^<]*+){{0,{_NEAR}}}+))</nowiki\s*+>)"
+    r"|(table)(?=[\s>]))",  # 5
     re.IGNORECASE,
 )
-_ELEMENTS = re.compile(
-    rf"<(?:({DROPPED_ELEMENTS})(?=[\s/>])[^<>]*+"
-    rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/\1[\s>])[^<]*+){{0,{_NEAR}}}+)</\1\s*+>))",
-    re.IGNORECASE,
-)
+_ELEMENT_GROUP, _COMMENT_GROUP, _TABLE_GROUP = 1, 2, 5
 _OPENERS = re.compile(rf"<({DROPPED_ELEMENTS}|nowiki)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
 _CLOSERS = {
     name: re.compile(rf"</{name}\s*+>", re.IGNORECASE)
@@ -71,6 +71,12 @@ def _balanced(depth: int, condition: str = "") -> str:
 _TEMPLATE_DEPTH = 4
 _TEMPLATE_PASSES = 6
 _BRACES = re.compile(r"\{\{|\}\}")
+# A table with no table inside. It begins with a line feed, so that a page full of "{|" within lines
+# is passed over once and not once for each of them.
+_INNERMOST_TABLE = re.compile(
+    r"\n[ \t:*#;]*+\{\|[^\n]*+(?:\n(?![ \t:*#;]*+(?:\{\||\|\}))[^\n]*+)*+\n[ \t:*#;]*+\|\}"
+)
+_TABLE_PASSES = 6
 _TABLE_TOKENS = re.compile(r"\{\||\|\}|<table(?=[\s>])|</table\s*+>", re.IGNORECASE)
 _VARIANT_RULE = re.compile(r"-\{([^{}]*+)\}-")
 _VARIANT_FLAGS = re.compile(r"([A-Za-z+\-;\s]*?)\|(.*)", re.DOTALL)
@@ -93,46 +99,58 @@ class Reducer:
             _balanced(_TEMPLATE_DEPTH, rf"(?![ \n_]*+(?:{templates.names})[ \n_]*+[|}}])"),
             re.IGNORECASE,
         )
+        self._html_table = self._comment_lines = self._protected = False
 
     def __call__(self, text: str) -> tuple[str, bool]:
-        """The reduced text, and whether it holds protected characters (see :data:`UNPROTECT`).
+        """The reduced text, and whether it may hold stand-ins (see :func:`protect`).
 
         ``text`` must hold no control characters; what comes out of an XML parser has none, other
         text goes through :func:`drop_controls` first.
         """
-        protected = False
+        self._html_table = self._comment_lines = self._protected = False
         if "<" in text:
-            protected = "owiki" in text or "OWIKI" in text
-            if protected:
-                text = _COMMENT_OR_NOWIKI.sub(_protect, text)
-            elif "<!--" in text:
-                text = _COMMENTS.sub(COMMENT_MARK, text)
-            if COMMENT_MARK in text:
-                text = _COMMENT_LINES.sub("", "\n" + text).replace(COMMENT_MARK, "")
-            text = _ELEMENTS.sub(_ELEMENT_MARK, text)
-            if _OPENERS.search(text):
+            text = _ANGLES.sub(self._replace_angle, text)
+            if self._comment_lines:
+                text = text.replace(_COMMENT_LINE, "")
+            if "<" in text and _OPENERS.search(text):
                 text = _drop_long_elements(text)
-            if _ELEMENT_MARK in text:
-                text = text.replace("]]" + _ELEMENT_MARK, "]]" + _SEPARATOR)
-                text = text.replace(_ELEMENT_MARK + "[[", _SEPARATOR + "[[")
-                text = text.replace(_ELEMENT_MARK, "")
-        if "{{" in text:
+                self._protected = True
+        if "{" in text:
             text = self._drop_templates(text)
-        if "{|" in text or "<table" in text or "<TABLE" in text:
-            text = _drop_tables(text)
+        elif "}" in text:
+            text = text.replace("}}", "")
+        if self._html_table or ("{" in text and "{|" in text):
+            text = _drop_tables(text, self._html_table)
         if self._variants and "-{" in text:
             text = self._choose_variants(text)
-        return text, protected
+        return text, self._protected
+
+    def _replace_angle(self, match: re.Match[str]) -> str:
+        group = match.lastindex
+        text = match.string
+        start, end = match.span()
+        if group == _COMMENT_GROUP:
+            if text.startswith("\n", end) and _starts_line(text, start, " \t"):
+                self._comment_lines = True
+                return _COMMENT_LINE[0]
+            return ""
+        if group == _TABLE_GROUP:
+            self._html_table = True
+            return match.group()
+        if group == _ELEMENT_GROUP:
+            following = text[end : end + 1]
+            return _SEPARATOR if following.isalnum() or following in ("[", "'") else ""
+        self._protected = True
+        return _protected(match.group(4) or "")
 
     def _drop_templates(self, text: str) -> str:
-        text = text.replace("{{!}}", "|").replace("{{=}}", "=")
         for _ in range(_TEMPLATE_PASSES):
             text, count = self._dropped.subn("", text)
-            if not count or "{{" not in text:
+            if not count or "{" not in text:
                 break
-        if "{{" in text:
+        if "{" in text:
             text = self._templates.expand(text)
-        if "{{" in text or "}}" in text:
+        if ("{" in text and "{{" in text) or ("}" in text and "}}" in text):
             text = _drop_deep_templates(text)
         return text
 
@@ -167,15 +185,19 @@ class Reducer:
         return next(rules[code] for code in self._variants if code in rules)
 
 
-def _protect(match: re.Match[str]) -> str:
-    content = match.group(1)
-    if content is None:
-        return COMMENT_MARK if match.group().startswith("<!--") else _ELEMENT_MARK
-    return _protected(content)
+def protect(text: str) -> str:
+    """``text`` with its markup characters as stand-ins, so that no later pass sees markup there."""
+    return text.translate(_PROTECT)
+
+
+def shown(text: str) -> str:
+    """``text`` with the characters that :func:`protect` hid."""
+    return _STAND_IN.sub(lambda match: _SHOWN[match.group()], text)
 
 
 def _protected(content: str) -> str:
-    return f"{_ELEMENT_MARK}{drop_controls(unescape(content)).translate(PROTECT)}{_ELEMENT_MARK}"
+    """What <nowiki> leaves: separated from a link in front of it and behind it."""
+    return f"{_SEPARATOR}{protect(drop_controls(unescape(content)))}{_SEPARATOR}"
 
 
 def _drop_long_elements(text: str) -> str:
@@ -188,7 +210,7 @@ def _drop_long_elements(text: str) -> str:
             continue
         name = match.group(1).lower()
         if match.group().endswith("/>"):
-            kept.append(text[position : match.start()] + _ELEMENT_MARK)
+            kept.append(text[position : match.start()] + _SEPARATOR)
             position = match.end()
             continue
         if name in unclosed:
@@ -199,7 +221,7 @@ def _drop_long_elements(text: str) -> str:
             continue
         kept.append(text[position : match.start()])
         inside = text[match.end() : closer.start()] if name == "nowiki" else ""
-        kept.append(_protected(inside) if inside else _ELEMENT_MARK)
+        kept.append(_protected(inside))
         position = closer.end()
     kept.append(text[position:])
     return "".join(kept)
@@ -226,15 +248,26 @@ def _drop_deep_templates(text: str) -> str:
     return "".join(kept)
 
 
-def _starts_line(text: str, position: int) -> bool:
-    """Whether only spaces and indentation stand before ``position`` in its line."""
-    while position and text[position - 1] in " \t:*#;":
+def _starts_line(text: str, position: int, blanks: str = " \t:*#;") -> bool:
+    """Whether only ``blanks`` stand before ``position`` in its line."""
+    while position and text[position - 1] in blanks:
         position -= 1
     return position == 0 or text[position - 1] == "\n"
 
 
-def _drop_tables(text: str) -> str:
-    """Drop tables; one that is never closed ends before the next heading (or with the page)."""
+def _drop_tables(text: str, html: bool) -> str:
+    """Drop tables; a table is a block: what stands before and behind it are two paragraphs."""
+    if not html:
+        text = "\n" + text
+        for _ in range(_TABLE_PASSES):
+            text, count = _INNERMOST_TABLE.subn("\n\n", text)
+            if not count or "{|" not in text:
+                break
+    return _drop_other_tables(text) if html or "{|" in text else text
+
+
+def _drop_other_tables(text: str) -> str:
+    """Drop tables in HTML too, and unclosed ones up to the next heading or the page's end."""
     closes: dict[int, int] = {}
     openers: list[int] = []
     stack: list[tuple[int, bool]] = []
@@ -258,7 +291,6 @@ def _drop_tables(text: str) -> str:
     for start in openers:
         if start < position:
             continue
-        # A table is a block: what stands before and behind it are two paragraphs.
         kept.append(text[position:start] + "\n\n")
         if start in closes:
             position = closes[start]

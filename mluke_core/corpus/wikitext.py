@@ -1,33 +1,34 @@
-"""Second half of the wikitext extractor: paragraphs of plain text with exact link spans.
+"""Last third of the wikitext extractor: paragraphs of plain text with exact link spans.
 
-One pass over the reduced text (see :mod:`mluke_core.corpus.reduce`): a regular expression finds
-the next piece of markup, the text before it is copied, and a running offset says where a link
-begins and ends, so spans are exact by construction. Every alternative of that expression begins
-with a literal character: ``re`` then skips plain text with a character table, three times faster.
+The text comes reduced (:mod:`mluke_core.corpus.reduce`) and with simple links only
+(:mod:`mluke_core.corpus.brackets`). One regular expression cuts it at every piece of markup; the
+text between is copied, and a running offset says where a link begins and ends, so spans are exact
+by construction. Every alternative of that expression begins with a literal character: ``re`` then
+skips plain text with a character table, three times faster. What a piece of markup other than a
+link does is remembered, since nearly all of them recur.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from html import unescape
 from typing import NamedTuple
 
-from mluke_core.corpus.characters import clean_characters, drop_controls
+from mluke_core.corpus.brackets import SIMPLE, simplify_links
+from mluke_core.corpus.characters import clean_characters, decode_entities, drop_controls
 from mluke_core.corpus.inline import (
-    CAPTION,
+    BLOCK_TAGS,
+    INLINE_TAGS,
     PROTOCOL,
     Link,
+    collapse_spaces,
     decoded,
     definition_split,
-    pair_brackets,
     plain_label,
     prefix_length,
-    raw_target,
     restore_apostrophe,
-    tag_effect,
 )
-from mluke_core.corpus.reduce import UNPROTECT, Reducer
+from mluke_core.corpus.reduce import Reducer, shown
 from mluke_core.corpus.templates import TextTemplates
 from mluke_core.corpus.titles import ARTICLE, Titles
 from mluke_core.corpus.wikis import Wiki
@@ -44,23 +45,31 @@ class Paragraph(NamedTuple):
     """``text``, ``item`` (of a list, or indented) or ``heading``."""
 
 
-# Numbers of the groups that tell the alternatives of the expression below apart.
-_SIMPLE, _COMPLEX, _EXTERNAL, _CLOSE, _QUOTES, _TAG, _ENTITY, _SWITCH = 3, 4, 5, 6, 7, 8, 9, 10
-_LINE, _HEADING, _LIST = 11, 12, 13
-_TOKENS = (
-    r"\[\[([^][|\n<>{}]*+)(?:\|([^][|]*+))?+\]\](%s)"  # 1-3 link without brackets inside
-    r"|\[\[(?!\[)()"  # 4 any other link
-    rf"|\[(?:{PROTOCOL}"  # 5 external link: the address
-    r"[^][\s<>\"]*+)( ?+)"
-    r"|\]()"  # 6
-    r"|''+()"  # 7
-    r"|<([/a-zA-Z][^<>]*+)>"  # 8
-    r"|&(\#(?:\d{1,8}|[xX][0-9a-fA-F]{1,7});|[A-Za-z][A-Za-z0-9]{1,30};)"  # 9
-    r"|__([^\W_]+(?:_[^\W_]+)*+)__"  # 10
-    # 11 blank lines, then what the next line begins with: 12 heading, 13 list, 14 rule,
-    # 15 the remains of a table or template
-    r"|\n((?:\ ?\n)*+)\ ?+(?:(=++)(?=[^\n]*=\ ?(?:\n|\Z))|([*\#:;]++)|(----+)|(\|[^\n]*+))?+"
+_TAGS = "|".join(sorted(BLOCK_TAGS | INLINE_TAGS | {"br"}, key=lambda name: (-len(name), name)))
+# Groups: 1 the piece of markup; of a link also 2 the target, 3 the label, 4 the trail.
+_MARKUP = (
+    rf"({SIMPLE}(%s)"
+    rf"|\[(?i:{PROTOCOL})[^][\s<>\"]*+\ ?+"
+    r"|\]"
+    r"|''+"
+    rf"|</?+(?i:{_TAGS})(?=[\s/>])[^<>]*+>"
+    r"|&(?:\#(?:\d{1,8}|[xX][0-9a-fA-F]{1,7});|[A-Za-z][A-Za-z0-9]{1,30};)"
+    r"|__(?:[^\W_]+(?:_[^\W_]+)*+)__"
+    # Blank lines, then what the next line begins with: a heading, a list, a rule, or the remains
+    # of a table or template.
+    r"|\n(?:\ ?\n)*+\ ?+(?:=++(?=[^\n]*=\ ?(?:\n|\Z))|[*\#:;]++|----+|\|[^\n]*+)?+)"
 )
+_TAG_NAME = re.compile(r"</?([a-zA-Z0-9]+)")
+
+# What a piece of markup does.
+_NOTHING, _TEXT, _BREAK, _QUOTES, _LINE, _OPEN, _CLOSE = range(7)
+_Effect = tuple[int, str]
+# Of a target: the article (empty: none), the label where the link has none (None: the link shows
+# nothing), and why it is no link to an article.
+_Known = tuple[str, str | None, str]
+_REMEMBERED = 5000
+_REMEMBERED_LENGTH = 80
+_REMEMBERED_TARGETS = 100_000
 
 
 class WikitextExtractor:
@@ -88,10 +97,11 @@ class WikitextExtractor:
         self.dropped: Counter[str] = Counter()
         self._reduce = Reducer(TextTemplates(), wiki.variants)
         trail = f"[{wiki.trail}]*+" if wiki.trail and link_trails else ""
-        self._tokens = re.compile(_TOKENS % trail)
-        self._trail = re.compile(trail)
+        self._cut = re.compile(_MARKUP % trail).split
         prefix = wiki.prefix if link_trails else ""
         self._prefix = re.compile(f"[{prefix}]") if prefix else None
+        self._effects: dict[str, _Effect] = {}
+        self._targets: dict[str, _Known] = {}
 
     def __call__(self, text: str, clean: bool = False) -> list[Paragraph]:
         """Paragraphs of a page.
@@ -103,91 +113,98 @@ class WikitextExtractor:
         if not clean:
             text = drop_controls(text)
         text, protected = self._reduce(text)
-        paragraphs = self._scan("\n" + clean_characters(text))
+        if "[" in text:
+            text, in_labels = simplify_links(text, self.titles, self.dropped)
+            protected |= in_labels
+        paragraphs = self._paragraphs("\n" + clean_characters(text))
         if protected:
-            paragraphs = [
-                Paragraph(text.translate(UNPROTECT), links, kind)
-                for text, links, kind in paragraphs
-            ]
+            paragraphs = [Paragraph(shown(text), links, kind) for text, links, kind in paragraphs]
         return paragraphs
 
-    def _scan(self, text: str) -> list[Paragraph]:
+    def _paragraphs(self, source: str) -> list[Paragraph]:
         paragraphs: list[Paragraph] = []
         parts: list[str] = []
         links: list[Link] = []
         length = line_length = 0
-        space = True  # the last character is a space, or there is none
         kind = "text"
         bold = italic = external = 0
         bold_marks: list[tuple[int, int]] = []
-        pairs: dict[int, int] | None = None
-        ignored: set[int] = set()
-        position = 0
-        size = len(text)
-        parse = self.titles.parse
-        prefix = self._prefix
-        tokens = self._tokens.finditer
-        found = tokens(text)
-        while (match := next(found, None)) is not None:
-            start = match.start()
-            plain = ""
-            if start > position:
-                plain = text[position:start]
-                if space and plain[0] == " ":
-                    plain = plain[1:]
-                if plain:
-                    parts.append(plain)
-                    length += len(plain)
-                    space = plain[-1] == " "
-            position = match.end()
-            group = match.lastindex
-            jump = False
-            if group == _SIMPLE:
-                raw, label, trail = match.group(1, 2, 3)
-            elif group == _COMPLEX:
-                caption = CAPTION.match(text, start)
-                if caption:
-                    close = caption.end() - 2
+        effects, targets, prefix = self._effects, self._targets, self._prefix
+        cuts = self._cut(source)
+        cuts += (None, None, None, None)
+        stream = iter(cuts)
+        for plain, markup, raw, label, trail in zip(*[stream] * 5, strict=True):
+            if plain:
+                parts.append(plain)
+                length += len(plain)
+            if raw is not None:
+                title, anchor, reason = targets.get(raw) or self._target(raw)
+                if anchor is None:
+                    self.dropped[reason] += 1
+                    if trail:
+                        parts.append(trail)
+                        length += len(trail)
+                    continue
+                following = False
+                if label:
+                    anchor = label + trail
+                    if "\n" in label or "<" in label or "&" in label or "''" in label:
+                        anchor = plain_label(anchor)
+                    if anchor[:1] == " ":
+                        anchor = anchor.lstrip(" ")
+                        parts.append(" ")
+                        length += 1
+                    if anchor[-1:] == " ":
+                        anchor = anchor.rstrip(" ")
+                        following = True
+                elif trail:
+                    anchor += trail
+                if not anchor:
+                    self.dropped["empty"] += 1
+                    continue
+                start = length
+                length += len(anchor)
+                if title:
+                    if prefix is not None and plain:
+                        start -= prefix_length(plain, prefix)
+                    links.append((start, length, title))
                 else:
-                    if pairs is None:
-                        pairs = pair_brackets(text)
-                    close = pairs.get(start, -1)
-                raw, label_start = raw_target(text, position, close)
-                target = parse(raw)
-                jump = True
-                if close < 0:
-                    self.dropped["invalid"] += 1
-                    if target.hidden:
-                        position = text.find("\n", position)
-                        position = size if position < 0 else position
-                        found = tokens(text, position)
-                    continue
-                if not target.hidden and (label_start < 0 or text.find("[[", position, close) >= 0):
-                    # MediaWiki makes no link of it; what stands inside is ordinary text.
-                    self.dropped["invalid"] += 1
-                    ignored.update((close, close + 1))
-                    if label_start >= 0:
-                        position = label_start
-                        found = tokens(text, position)
-                    continue
-                inside = position
-                position = close + 2
-                if text.startswith("]", position) and (
-                    text.count("[", inside, close) > text.count("]", inside, close)
+                    self.dropped[reason] += 1
+                parts.append(anchor)
+                if following:
+                    parts.append(" ")
+                    length += 1
+                continue
+            if markup is None:
+                break
+            effect, payload = effects.get(markup) or self._effect(markup)
+            if effect == _LINE:
+                if bold_marks:
+                    if bold & 1 and italic & 1:
+                        length += restore_apostrophe(parts, links, bold_marks)
+                    bold_marks = []
+                bold = italic = external = 0
+                # A line with a space alone is blank.
+                if (
+                    not payload
+                    and kind == "text"
+                    and length > line_length
+                    and length > line_length + (parts[-1] == " ")
                 ):
-                    # Of three brackets the first closes an external link inside.
-                    position += 1
-                label = "" if target.hidden else text[label_start : position - 2]
-                ending = self._trail.match(text, position)
-                trail = ending.group() if ending else ""
-                position += len(trail)
-            elif group == _QUOTES:
-                run = position - start
-                literal = 1 if run == 4 else run - 5 if run > 5 else 0
-                if literal:
-                    parts.append("'" * literal)
-                    length += literal
-                    space = False
+                    parts.append(" ")
+                    length += 1
+                    line_length = length
+                    continue
+                if parts:
+                    self._finish(paragraphs, parts, links, kind)
+                    parts, links, length = [], [], 0
+                line_length = 0
+                kind = payload or "text"
+            elif effect == _QUOTES:
+                run = len(markup)
+                if payload:
+                    parts.append(payload)
+                    length += len(payload)
                 if run == 2:
                     italic += 1
                 elif run < 5:
@@ -196,133 +213,22 @@ class WikitextExtractor:
                 else:
                     italic += 1
                     bold += 1
-                continue
-            elif group is not None and group >= _LINE:
-                if bold_marks:
-                    if bold & 1 and italic & 1:
-                        length += restore_apostrophe(parts, links, bold_marks)
-                    bold_marks = []
-                bold = italic = external = 0
-                if (
-                    group == _LINE
-                    and kind == "text"
-                    and length > line_length
-                    and not match.group(_LINE)
-                ):
-                    if not space:
-                        parts.append(" ")
-                        length += 1
-                        space = True
-                    line_length = length
-                    continue
-                if parts:
-                    self._finish(paragraphs, parts, links, kind)
-                    parts, links, length, space = [], [], 0, True
-                line_length = 0
-                if group == _HEADING:
-                    kind = "heading"
-                elif group == _LIST:
-                    kind = "definition" if match.group(_LIST)[-1] == ";" else "item"
-                else:
-                    kind = "text"
-                continue
-            elif group == _ENTITY:
-                shown = clean_characters(unescape("&" + match.group(_ENTITY)))
-                if shown.isspace():
-                    shown = "" if space else " "
-                if shown:
-                    parts.append(shown)
-                    length += len(shown)
-                    space = shown == " "
-                continue
-            elif group == _TAG:
-                effect = tag_effect(match.group(_TAG))
-                if effect == "break":
-                    if parts:
-                        self._finish(paragraphs, parts, links, kind)
-                        parts, links, length, space, bold_marks = [], [], 0, True, []
-                    line_length = 0
-                elif effect == "space":
-                    if not space:
-                        parts.append(" ")
-                        length += 1
-                        space = True
-                elif effect == "literal":
-                    parts.append("<")
-                    length += 1
-                    space = False
-                    position = start + 1
-                    found = tokens(text, position)
-                continue
-            elif group == _CLOSE:
-                if start in ignored:
-                    continue
+            elif effect == _TEXT:
+                parts.append(payload)
+                length += len(payload)
+            elif effect == _OPEN:
+                external += 1
+            elif effect == _CLOSE:
                 if external:
                     external -= 1
-                    continue
-                parts.append("]")
-                length += 1
-                space = False
-                continue
-            elif group == _EXTERNAL:
-                external += 1
-                continue
-            else:
-                word = match.group(_SWITCH)
-                if word != word.upper():
-                    parts.append(match.group())
-                    length += position - start
-                    space = False
-                continue
-
-            target = parse(raw)
-            if jump:
-                found = tokens(text, position)
-            if target.hidden:
-                self.dropped[target.kind] += 1
-                if trail:
-                    parts.append(trail)
-                    length += len(trail)
-                    space = False
-                continue
-            if not label:
-                label = raw.lstrip(" :").rstrip(" ")
-                if "%" in label or "&" in label:
-                    label = decoded(label)
-            if trail:
-                label += trail
-            if "\n" in label or "<" in label or "&" in label or "''" in label or "[" in label:
-                label = plain_label(label)
-            if label[:1] == " ":
-                label = label.lstrip(" ")
-                if not space:
-                    parts.append(" ")
+                else:
+                    parts.append("]")
                     length += 1
-            if label[-1:] == " ":
-                label = label.rstrip(" ")
-                following = True
-            else:
-                following = False
-            if not label:
-                self.dropped["empty"] += 1
-                space = not parts or parts[-1][-1] == " "
-                continue
-            if target.kind == ARTICLE:
-                begin = length
-                if prefix is not None and plain:
-                    begin -= prefix_length(plain, prefix)
-                links.append((begin, length + len(label), target.title))
-            else:
-                self.dropped[target.kind] += 1
-            parts.append(label)
-            length += len(label)
-            space = following
-            if following:
-                parts.append(" ")
-                length += 1
-        if position < size:
-            plain = text[position:]
-            parts.append(plain[1:] if space and plain[0] == " " else plain)
+            elif effect == _BREAK:
+                if parts:
+                    self._finish(paragraphs, parts, links, kind)
+                    parts, links, length, bold_marks = [], [], 0, []
+                line_length = 0
         if parts:
             if bold_marks and bold & 1 and italic & 1:
                 restore_apostrophe(parts, links, bold_marks)
@@ -334,6 +240,8 @@ class WikitextExtractor:
     ) -> None:
         """Append the paragraph that ``parts`` make up, if there is anything in it."""
         text = "".join(parts)
+        if text[0] == " " or "  " in text:
+            text, links = collapse_spaces(text, links)
         if text[-1:] == " ":
             text = text[:-1]
         if kind == "heading":
@@ -354,3 +262,58 @@ class WikitextExtractor:
         if text:
             paragraphs.append(Paragraph(text, links, kind))
             self.kept += len(links)
+
+    def _target(self, raw: str) -> _Known:
+        """What a target names and shows; remembered."""
+        target = self.titles.parse(raw)
+        anchor: str | None = None
+        if not target.hidden:
+            anchor = raw.lstrip(" :").rstrip(" ")
+            if "%" in anchor or "&" in anchor:
+                anchor = decoded(anchor)
+            anchor = plain_label(anchor)
+        title = target.title if target.kind == ARTICLE else ""
+        known = (title, anchor, target.kind)
+        if len(self._targets) >= _REMEMBERED_TARGETS:
+            self._targets.clear()
+        self._targets[raw] = known
+        return known
+
+    def _effect(self, markup: str) -> _Effect:
+        """What a piece of markup other than a link does; remembered."""
+        effect = _effect_of(markup)
+        if len(markup) <= _REMEMBERED_LENGTH:
+            if len(self._effects) >= _REMEMBERED:
+                self._effects.clear()
+            self._effects[markup] = effect
+        return effect
+
+
+def _effect_of(markup: str) -> _Effect:
+    first = markup[0]
+    if first == "\n":
+        mark = markup.lstrip("\n ")[:1]
+        if mark == "=":
+            return _LINE, "heading"
+        if mark and mark in "*#:;":
+            return _LINE, "definition" if markup[-1] == ";" else "item"
+        return _LINE, "text" if mark or markup.count("\n") > 1 else ""
+    if first == "'":
+        run = len(markup)
+        return _QUOTES, "'" * (1 if run == 4 else max(run - 5, 0))
+    if first == "<":
+        match = _TAG_NAME.match(markup)
+        name = match.group(1).lower() if match else ""
+        if name == "br":
+            return _TEXT, " "
+        return _BREAK if name in BLOCK_TAGS else _NOTHING, ""
+    if first == "&":
+        characters = clean_characters(decode_entities(markup))
+        if characters.isspace():
+            characters = " "
+        return (_TEXT, characters) if characters else (_NOTHING, "")
+    if first == "[":
+        return _OPEN, ""
+    if first == "]":
+        return _CLOSE, ""
+    return (_NOTHING, "") if markup == markup.upper() else (_TEXT, markup)
