@@ -38,5 +38,6 @@ localrules:
     corpus,
     vocabulary,
     sequences,
+    preview,
     pretrained,
     scores,

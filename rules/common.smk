@@ -103,15 +103,6 @@ def per_language(pattern, languages=None):
     return [f"{lang}={pattern.format(lang=lang)}" for lang in languages or LANGUAGES]
 
 
-def per_part(pattern):
-    """`lang/part=path` arguments of a step that reads one file per part of each language."""
-    return [
-        f"{lang}/{part}={pattern.format(lang=lang, part=part)}"
-        for lang in LANGUAGES
-        for part in parts(lang)
-    ]
-
-
 def source_manifest(name):
     return f"{R}/sources/{name}.json"
 

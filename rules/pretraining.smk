@@ -29,7 +29,7 @@ rule build_sequences:
         vocabulary=rules.build_vocabulary.output.vocabulary,
         tokenizer=SEQUENCE_TOKENIZER,
     output:
-        sequences=f"{R}/sequences/{{lang}}/{{part}}.parquet",
+        sequences=temp(f"{R}/work/sequences/{{lang}}/{{part}}.parquet"),
         report=f"{R}/reports/sequences/{{lang}}/{{part}}.json",
     log:
         f"{R}/logs/build_sequences/{{lang}}-{{part}}.log",
@@ -43,7 +43,7 @@ rule build_sequences:
     params:
         version=STAGE_VERSIONS["build_sequences"],
         settings=lambda wildcards: settings(
-            language=wildcards.lang, seed=CONFIG["seed"], sequences=CONFIG["sequences"]
+            language=wildcards.lang, seed=CONFIG["seed"], sequences=packing_section()
         ),
     shell:
         "python workflow_scripts/build_sequences.py --settings {params.settings:q} "
@@ -52,10 +52,41 @@ rule build_sequences:
         "--output {output.sequences:q} --report {output.report:q} --log {log:q}"
 
 
+rule shuffle_sequences:
+    input:
+        parts=lambda wildcards: parts_of(
+            wildcards.lang, f"{R}/work/sequences/{{lang}}/{{part}}.parquet"
+        ),
+        reports=lambda wildcards: parts_of(
+            wildcards.lang, f"{R}/reports/sequences/{{lang}}/{{part}}.json"
+        ),
+    output:
+        shards=directory(f"{R}/sequences/{{lang}}"),
+        index=f"{R}/reports/sequences/{{lang}}.json",
+    log:
+        f"{R}/logs/shuffle_sequences/{{lang}}.log",
+    benchmark:
+        f"{R}/benchmarks/shuffle_sequences/{{lang}}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        version=STAGE_VERSIONS["shuffle_sequences"],
+        settings=lambda wildcards: settings(
+            language=wildcards.lang, seed=CONFIG["seed"], shard_mb=CONFIG["sequences"]["shard_mb"]
+        ),
+    shell:
+        "python workflow_scripts/shuffle_sequences.py --settings {params.settings:q} "
+        "--parts {input.parts:q} --reports {input.reports:q} "
+        "--output {output.shards:q} --index {output.index:q} --log {log:q}"
+
+
 rule write_manifest:
     input:
-        shards=paths_in(per_part(f"{R}/sequences/{{lang}}/{{part}}.parquet")),
-        reports=paths_in(per_part(f"{R}/reports/sequences/{{lang}}/{{part}}.json")),
+        shards=expand(f"{R}/sequences/{{lang}}", lang=LANGUAGES),
+        indexes=expand(f"{R}/reports/sequences/{{lang}}.json", lang=LANGUAGES),
         vocabulary=rules.build_vocabulary.output.vocabulary,
         tokenizer=SEQUENCE_TOKENIZER,
     output:
@@ -68,18 +99,49 @@ rule write_manifest:
         ENVIRONMENT
     params:
         version=STAGE_VERSIONS["write_manifest"],
-        shards=per_part(f"{R}/sequences/{{lang}}/{{part}}.parquet"),
-        reports=per_part(f"{R}/reports/sequences/{{lang}}/{{part}}.json"),
+        shards=per_language(f"{R}/sequences/{{lang}}"),
+        indexes=per_language(f"{R}/reports/sequences/{{lang}}.json"),
         settings=settings(alpha=CONFIG["pretraining"]["alpha"]),
     shell:
         "python workflow_scripts/write_manifest.py --settings {params.settings:q} "
-        "--shards {params.shards:q} --reports {params.reports:q} --vocabulary {input.vocabulary:q} "
+        "--shards {params.shards:q} --indexes {params.indexes:q} "
+        "--vocabulary {input.vocabulary:q} --tokenizer {input.tokenizer:q} "
+        "--output {output:q} --log {log:q}"
+
+
+rule preview_sequences:
+    input:
+        manifest=rules.write_manifest.output,
+        shards=expand(f"{R}/sequences/{{lang}}", lang=LANGUAGES),
+        vocabulary=rules.build_vocabulary.output.vocabulary,
+        tokenizer=SEQUENCE_TOKENIZER,
+    output:
+        f"{R}/sequences/preview.html",
+    log:
+        f"{R}/logs/preview_sequences.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["preview_sequences"],
+        settings=settings(
+            scale=CONFIG["scale"],
+            languages={lang: CONFIG["languages"][lang]["name"] for lang in LANGUAGES},
+        ),
+    shell:
+        "python workflow_scripts/preview_sequences.py --settings {params.settings:q} "
+        "--manifest {input.manifest:q} --vocabulary {input.vocabulary:q} "
         "--tokenizer {input.tokenizer:q} --output {output:q} --log {log:q}"
 
 
 rule sequences:
     input:
         rules.write_manifest.output,
+        rules.preview_sequences.output,
+
+
+rule preview:
+    input:
+        rules.preview_sequences.output,
 
 
 rule initialize_model:

@@ -7,12 +7,12 @@ Example:
         --sitelinks results/mini/sitelinks/en.parquet \
         --vocabulary results/mini/entities/vocabulary.parquet \
         --tokenizer results/mini/tokenizers/xlmr \
-        --output results/mini/sequences/en/000.parquet \
+        --output results/mini/work/sequences/en/000.parquet \
         --report results/mini/reports/sequences/en/000.json
 
 Outputs:
     page_id, input_ids (without special tokens), entity_ids, starts, ends (token offsets, end
-    exclusive), validation.
+    exclusive), validation; in the order of the pages.
     The report: what became of pages, sentences and links.
 """
 
@@ -41,9 +41,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from mluke_core.io.files import write_json
-    from mluke_core.sequences.build_sequences import SequenceSettings, build_sequences
+    from mluke_core.io.files import file_digest, write_json
+    from mluke_core.sequences.build_sequences import build_sequences
     from mluke_core.sequences.links import TargetIndex
+    from mluke_core.sequences.packing import SequenceSettings
     from mluke_core.sequences.tokenizer import Tokenizer
 
     language, seed, section = required_settings(arguments.settings, "language", "seed", "sequences")
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.pages,
         targets,
         Tokenizer.load(arguments.tokenizer),
+        file_digest(arguments.vocabulary),
         settings,
         seed,
         arguments.output,

@@ -2,13 +2,13 @@
 
 Example:
     python workflow_scripts/write_manifest.py --settings '{"alpha": 0.7}' \
-        --shards en/000=results/mini/sequences/en/000.parquet \
-        --reports en/000=results/mini/reports/sequences/en/000.json \
+        --shards en=results/mini/sequences/en \
+        --indexes en=results/mini/reports/sequences/en.json \
         --vocabulary results/mini/entities/vocabulary.parquet \
         --tokenizer results/mini/tokenizers/xlmr --output results/mini/sequences/manifest.json
 
 Outputs:
-    manifest.json: counts and sampling weight of each language, rows and SHA-256 of each file, the
+    manifest.json: counts and sampling weight of each language, rows and SHA-256 of each shard, the
     digests of tokenizer and entity vocabulary.
 """
 
@@ -23,14 +23,14 @@ from mluke_core.io.cli import named_path, required_settings, run_step, step_pars
 
 def main(argv: list[str] | None = None) -> int:
     parser = step_parser(__doc__)
-    for name, what in (("shards", "sequences"), ("reports", "report of the sequences")):
+    for name, what in (("shards", "folder of shards"), ("indexes", "index of the shards")):
         parser.add_argument(
             f"--{name}",
             type=named_path,
             nargs="+",
             required=True,
-            metavar="LANG/PART=PATH",
-            help=f"{what} of each part",
+            metavar="LANG=PATH",
+            help=f"{what} of each language",
         )
     parser.add_argument("--vocabulary", type=Path, required=True, help="vocabulary.parquet")
     parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
@@ -44,11 +44,12 @@ def run(arguments: argparse.Namespace) -> None:
     from mluke_core.sequences.write_manifest import write_manifest
 
     (alpha,) = required_settings(arguments.settings, "alpha")
+    tokenizer = Tokenizer.load(arguments.tokenizer)
     manifest = write_manifest(
         arguments.shards,
-        arguments.reports,
+        arguments.indexes,
         arguments.vocabulary,
-        Tokenizer.load(arguments.tokenizer),
+        tokenizer,
         alpha,
         arguments.output.parent,
     )

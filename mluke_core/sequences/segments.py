@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,19 +28,23 @@ FAIRSEQ_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 FAIRSEQ_UNK_ID = 3
 FIRST_ORDINARY_PIECE = 3
 
+WORD_START = "\u2581"
+
 # Characters that are no white space for Python, but which XLM-R's normalisation turns into one:
 # direction and joining marks, the zero width space, the replacement character.
 _SPACES_OF_SENTENCEPIECE = frozenset("\u061c\u200b\u200c\u200e\u200f\u2581\ufeff\ufffd")
+_LAST_SPACE = 0x3000
+# What a word starts after; the empty string stands for the start of a text.
+_SPACES = (
+    frozenset(character for character in map(chr, range(_LAST_SPACE + 1)) if character.isspace())
+    | _SPACES_OF_SENTENCEPIECE
+    | {""}
+)
 
 
 def is_space(character: str) -> bool:
     """Whether a word starts after this character; the empty string is the start of a text."""
-    return not character or character.isspace() or character in _SPACES_OF_SENTENCEPIECE
-
-
-def _starts(segment: str, before: str) -> bool:
-    """Whether ``segment``, which follows the character ``before``, starts a word."""
-    return is_space(before) or is_space(segment[:1])
+    return character in _SPACES
 
 
 class Segmenter(Protocol):
@@ -55,6 +60,10 @@ class Segmenter(Protocol):
 
     def to_ids(self, raw: np.ndarray) -> np.ndarray:
         """Word ids (int32) of numbers that ``encode_many`` gave."""
+        ...
+
+    def text_of(self, tokens: list[str]) -> str:
+        """The text that tokens stand for, with a blank before every word that they start."""
         ...
 
 
@@ -85,7 +94,8 @@ class SentencePieceSegmenter:
 
     def encode(self, segment: str, before: str) -> list[int]:
         """Ids of ``segment``, which follows the character ``before``."""
-        encode = self._starting if _starts(segment, before) else self._continuing
+        starts = is_space(before) or is_space(segment[:1])
+        encode = self._starting if starts else self._continuing
         return [
             piece + FAIRSEQ_OFFSET if piece else FAIRSEQ_UNK_ID
             for piece in encode.EncodeAsIds(segment)
@@ -96,7 +106,10 @@ class SentencePieceSegmenter:
 
         One call for thousands of segments takes half the time of a call for each.
         """
-        starts = list(map(_starts, segments, before))
+        starts = [
+            previous in _SPACES or segment[:1] in _SPACES
+            for segment, previous in zip(segments, before, strict=True)
+        ]
         starting = [segment for segment, start in zip(segments, starts, strict=True) if start]
         continuing = [segment for segment, start in zip(segments, starts, strict=True) if not start]
         # With more threads the library starts a pool of them in every call.
@@ -109,6 +122,10 @@ class SentencePieceSegmenter:
     def to_ids(self, raw: np.ndarray) -> np.ndarray:
         """Fairseq ids of SentencePiece's numbers."""
         return np.where(raw == 0, FAIRSEQ_UNK_ID, raw + FAIRSEQ_OFFSET).astype(np.int32)
+
+    def text_of(self, tokens: list[str]) -> str:
+        """The text that tokens stand for, with a blank before every word that they start."""
+        return "".join(tokens).replace(WORD_START, " ")
 
     def id_of(self, token: str) -> int | None:
         """Fairseq id of a piece or special token, or None."""
@@ -150,8 +167,10 @@ class JsonSegmenter(_WithoutRaw):
     """Any ``tokenizer.json`` that marks the start of words: Metaspace or byte-level BPE."""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        description = backend.to_str()
+        self._has_bytes = '"ByteLevel"' in description
         # SentencePiece's table of normalisation turns some more characters into blanks.
-        extra = _SPACES_OF_SENTENCEPIECE if '"Precompiled"' in backend.to_str() else ()
+        extra = _SPACES_OF_SENTENCEPIECE if '"Precompiled"' in description else ()
         self._space = re.compile(rf"[\s{''.join(sorted(extra))}]+")
         self._first = variant(backend)
         self._starting = variant(backend, word_start=True)
@@ -172,6 +191,18 @@ class JsonSegmenter(_WithoutRaw):
             ids += self._starting.encode(" ".join(words[1:]), add_special_tokens=False).ids
         return ids
 
+    def text_of(self, tokens: list[str]) -> str:
+        """The text that tokens stand for, with a blank before every word that they start."""
+        text = "".join(tokens)
+        if not self._has_bytes:
+            return text.replace(WORD_START, " ")
+        codes = byte_codes()
+        content = b"".join(
+            bytes([codes[character]]) if character in codes else character.encode()
+            for character in text
+        )
+        return content.decode(errors="replace")
+
 
 class WordPieceSegmenter(_WithoutRaw):
     """BERT's WordPiece: a segment that goes on with a word is looked up with ``##`` in front."""
@@ -191,6 +222,13 @@ class WordPieceSegmenter(_WithoutRaw):
         _, (_, end) = self._backend.pre_tokenizer.pre_tokenize_str(normalised)[0]
         head, rest = normalised[len(before) : end], normalised[end:]
         return self._continue(head) + self._backend.encode(rest, add_special_tokens=False).ids
+
+    def text_of(self, tokens: list[str]) -> str:
+        """The text that tokens stand for, with a blank before every word that they start."""
+        return "".join(
+            token.removeprefix(self._prefix) if token.startswith(self._prefix) else f" {token}"
+            for token in tokens
+        )
 
     def _goes_on(self, pair: str) -> bool:
         """Whether BERT keeps these two characters in one word."""
@@ -214,6 +252,22 @@ class WordPieceSegmenter(_WithoutRaw):
             else:
                 return [self._unk_id]
         return ids
+
+
+@cache
+def byte_codes() -> dict[str, int]:
+    """The byte that each character of a byte-level vocabulary stands for (GPT-2's encoder.py).
+
+    Printable bytes of Latin-1 stand for themselves, the others are characters from 256 on.
+
+    >>> byte_codes()["A"], byte_codes()["Ġ"]
+    (65, 32)
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {
+        chr(0x100 + i): byte for i, byte in enumerate(others)
+    }
 
 
 def without_dummy_prefix(content: bytes) -> bytes:

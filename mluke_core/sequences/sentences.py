@@ -1,17 +1,14 @@
-"""Sentences and words of a text by the rules of its language (ICU)."""
+"""Sentences of a text by the rules of its language (ICU)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
 import icu
 
 # Languages for which ICU knows abbreviations that end no sentence ("Mr.", "z.B."), as the authors
 # used them.
 SUPPRESSED_LANGUAGES = frozenset({"en", "de", "es", "it", "pt"})
-# Scripts without spaces between words: the dictionary of ICU finds them.
-UNSPACED_LANGUAGES = frozenset({"ja", "th", "zh"})
 
 # ICU counts UTF-16 units, Python characters: they agree once every character outside the basic
 # plane is replaced by one inside it that behaves alike at the ends of sentences.
@@ -43,28 +40,3 @@ class SentenceSplitter:
         """Character offsets of the ends; white space belongs to the sentence before it."""
         self._iterator.setText(inside_bmp(text))
         return list(self._iterator)
-
-
-def word_counter(language: str) -> Callable[[str], int]:
-    """A function that counts the words of a text: by white space, or by ICU where there is none."""
-    if language not in UNSPACED_LANGUAGES:
-        return lambda text: len(text.split())
-    iterator = icu.BreakIterator.createWordInstance(icu.Locale(language))
-
-    def count(text: str) -> int:
-        iterator.setText(inside_bmp(text))
-        return sum(_is_word(iterator) for _ in _steps(iterator))
-
-    return count
-
-
-def _steps(iterator: icu.BreakIterator) -> Iterator[int]:
-    return iter(iterator)
-
-
-# ICU gives white space and punctuation a status below this.
-_FIRST_WORD_STATUS = 100
-
-
-def _is_word(iterator: icu.BreakIterator) -> bool:
-    return iterator.getRuleStatus() >= _FIRST_WORD_STATUS

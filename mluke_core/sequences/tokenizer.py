@@ -122,6 +122,14 @@ class Tokenizer:
             raise DataError(f"{self.folder}: no token with id {token_id}.")
         return token
 
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The text that word ids stand for, with a blank before every word that they start.
+
+        As much of it as the tokens tell: normalised, unknown characters as the unknown token, and
+        with WordPiece a blank around every punctuation mark.
+        """
+        return self.segmenter.text_of([self.token_of(token_id) for token_id in ids])
+
     def encode(self, text: str) -> Encoding:
         """Tokens of ``text`` with their characters; names of special tokens count as text."""
         literal = self._special_pattern.search(text) is not None
