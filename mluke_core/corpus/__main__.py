@@ -29,10 +29,16 @@ def main(argv: list[str] | None = None) -> int:
         "--extractor", choices=("mluke", "wikiextractor"), default="mluke", help="default: mluke"
     )
     parser.add_argument(
+        "--preset",
+        choices=("reader", "authors"),
+        default="reader",
+        help="text as readers see it, or as in the data of the paper's authors (default: reader)",
+    )
+    parser.add_argument(
         "--no-link-trails", action="store_true", help="leave letters behind a link out of it"
     )
     parser.add_argument(
-        "--max-broken-share", type=float, default=0.001, help="fail when more is broken (0.001)"
+        "--max-broken", type=float, default=0.001, help="fail when more is broken (0.001)"
     )
     parser.add_argument(
         "--allow-truncated", action="store_true", help="take what there is of a file cut off"
@@ -54,8 +60,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise DataError(f"{arguments.dump[0]}: does not say its language; give --language.")
     corpus = {
         "extractor": arguments.extractor,
-        "link_trails": not arguments.no_link_trails,
-        "max_broken_share": arguments.max_broken_share,
+        "preset": arguments.preset,
+        "link_trails": False if arguments.no_link_trails else None,
+        "max_broken": arguments.max_broken,
         "allow_truncated": arguments.allow_truncated,
     }
     folder = arguments.output

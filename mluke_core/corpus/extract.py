@@ -6,10 +6,12 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mluke_core.corpus.dump import DumpReader
+from mluke_core.corpus.options import CorpusOptions, corpus_options
 from mluke_core.corpus.pages import Page
 from mluke_core.corpus.pages_file import REDIRECTS, PagesSink
 from mluke_core.corpus.titles import Target, Titles
@@ -21,12 +23,6 @@ from mluke_core.io.parquet import ParquetSink, stage_metadata
 
 log = logging.getLogger("mluke")
 
-DEFAULTS: dict[str, Any] = {
-    "extractor": "mluke",
-    "link_trails": True,
-    "max_broken_share": 0.001,
-    "allow_truncated": False,
-}
 # Of what is broken, the report names this many; it counts all.
 NAMED_BROKEN = 100
 
@@ -73,7 +69,7 @@ def extract_part(
         files: the dump's files in page order.
         part: number of the part, from 0.
         language: code of the language whose rules apply.
-        corpus: the ``corpus`` section of the configuration; what it lacks is as in ``DEFAULTS``.
+        corpus: the ``corpus`` section of the configuration; see :func:`corpus_options`.
         wiki_name: database name the dump must have, for example ``enwiki``; empty: any.
         source: what the files' metadata names as their source.
         settings: what the metadata's digest is made of; default: language and corpus.
@@ -81,18 +77,18 @@ def extract_part(
     Raises:
         DataError: the dump cannot be read, belongs to another wiki, or too much of it is broken.
     """
-    options = {**DEFAULTS, **(corpus or {})}
-    reader = DumpReader(files, part, parts, allow_truncated=options["allow_truncated"])
+    options = corpus_options(corpus)
+    reader = DumpReader(files, part, parts, allow_truncated=options.allow_truncated)
     check_wiki(reader, files[0], language, wiki_name)
     wiki = load_wiki(language, reader.siteinfo)
     metadata = stage_metadata(
-        "extract", settings or {"language": language, "corpus": options}, source
+        "extract", settings or {"language": language, "corpus": asdict(options)}, source
     )
-    run = _Extraction(wiki, options["link_trails"])
+    run = _Extraction(wiki, options)
     with ExitStack() as stack:
         pages = stack.enter_context(PagesSink(pages_path, metadata))
         redirects = stack.enter_context(ParquetSink(redirects_path, REDIRECTS, metadata))
-        if options["extractor"] == "wikiextractor":
+        if options.extractor == "wikiextractor":
             from mluke_core.corpus.wikiextractor import run_wikiextractor
 
             articles = run_wikiextractor(
@@ -101,20 +97,20 @@ def extract_part(
                 run.extractor,
                 pages_path.parent,
             )
-        elif options["extractor"] == "mluke":
+        elif options.extractor == "mluke":
             articles = (
                 (page, run.extractor(page.text, clean=True))
                 for page in run.sort(reader.pages(), redirects.append)
             )
         else:
             raise DataError(
-                f"corpus.extractor is {options['extractor']!r}; write mluke or wikiextractor."
+                f"corpus.extractor is {options.extractor!r}; write mluke or wikiextractor."
             )
         for page, paragraphs in articles:
             pages.append(page.page_id, page.title, paragraphs)
             run.count(paragraphs)
         report = run.report(language, part, reader)
-        check_broken(report, options["max_broken_share"], files)
+        check_broken(report, options.max_broken, files)
     write_json(report_path, report)
     return report
 
@@ -122,10 +118,16 @@ def extract_part(
 class _Extraction:
     """Sorts pages and counts what is found."""
 
-    def __init__(self, wiki: Wiki, link_trails: bool) -> None:
+    def __init__(self, wiki: Wiki, options: CorpusOptions) -> None:
         self.wiki = wiki
-        self.extractor = WikitextExtractor(wiki, link_trails)
-        self._redirects = RedirectReader(wiki, self.extractor.titles)
+        self.extractor = WikitextExtractor(
+            wiki if options.local_prefixes else wiki.with_english_names(),
+            options.link_trails,
+            options.template_text,
+            options.paragraph_per_line,
+        )
+        self._titles = Titles(wiki)
+        self._redirects = RedirectReader(wiki, self._titles)
         self._counts = dict.fromkeys(
             (
                 "pages",
@@ -151,7 +153,7 @@ class _Extraction:
             counts["pages"] += 1
             namespace = page.namespace
             if namespace is None:
-                namespace = self.extractor.titles.namespace(page.title)
+                namespace = self._titles.namespace(page.title)
             if namespace != 0:
                 counts["other_namespaces"] += 1
                 continue
@@ -227,6 +229,6 @@ def check_broken(report: dict[str, Any], limit: float, files: Sequence[Path]) ->
         )
         raise DataError(
             f"{files[0].parent}: {counts['broken_pages']} pages and {counts['broken_streams']} "
-            f"streams of {counts['pages'] + broken} are broken, more than corpus.max_broken_share "
+            f"streams of {counts['pages'] + broken} are broken, more than corpus.max_broken "
             f"= {limit} allows: {named}. Fetch the files again, or raise the limit."
         )

@@ -143,6 +143,8 @@ def names_pattern(names: Sequence[str]) -> str:
             node = node.setdefault(_either_case(character), {})
         node = node.setdefault(f"(?i:{bracket}{rest})", {}) if bracket else node
         node[""] = {}
+    if not tree:
+        return "(?!)"
     return f"(?-i:{_joined(tree)})"
 
 

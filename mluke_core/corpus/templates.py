@@ -108,13 +108,14 @@ class TextTemplates:
 
     Args:
         language: whose templates are known besides those of all wikis; empty: every language's.
+        enabled: false: none is known, so all are dropped.
 
     >>> TextTemplates("fr").expand("au {{s-|XIX}}, {{unité|350|km}} et {{lang|la|urbs}}")
     'au XIXe siècle, 350 km et urbs'
     """
 
-    def __init__(self, language: str = "") -> None:
-        self._actions = _actions(language)
+    def __init__(self, language: str = "", enabled: bool = True) -> None:
+        self._actions = _actions(language) if enabled else {}
         self.names = names_pattern(list(self._actions))
         """Regular expression of their names."""
         self._families = [

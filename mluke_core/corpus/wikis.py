@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -59,6 +59,12 @@ class Wiki:
     words: str
     """How words are counted: ``spaces`` (runs between spaces) or ``characters`` (scripts that
     write no spaces: every character but spaces)."""
+
+    def with_english_names(self) -> Wiki:
+        """The same rules, with namespaces known by their English names alone."""
+        names = {name.lower(): number for number, name in self.canonical.items()}
+        names["image"] = FILE
+        return replace(self, namespaces=names)
 
 
 @cache

@@ -79,6 +79,8 @@ class WikitextExtractor:
         wiki: the rules of the wiki.
         link_trails: whether letters right behind a link belong to its anchor, as readers see it
             (``[[cat]]s``); false: they are plain text.
+        template_text: whether the text of templates such as ``{{lang}}`` is kept.
+        paragraph_per_line: whether every line is a paragraph of its own.
 
     ``kept`` counts links and ``dropped`` counts the others by reason: ``file``, ``category``,
     ``namespace``, ``interlanguage``, ``interwiki``, ``section`` (of the page itself), ``invalid``
@@ -90,12 +92,19 @@ class WikitextExtractor:
     [Paragraph(text='The cats of it.', links=[(4, 8, 'Cat'), (12, 14, 'Rome')], kind='text')]
     """
 
-    def __init__(self, wiki: Wiki, link_trails: bool = True) -> None:
+    def __init__(
+        self,
+        wiki: Wiki,
+        link_trails: bool = True,
+        template_text: bool = True,
+        paragraph_per_line: bool = False,
+    ) -> None:
         self.wiki = wiki
         self.titles = Titles(wiki)
         self.kept = 0
         self.dropped: Counter[str] = Counter()
-        self._reduce = Reducer(TextTemplates(), wiki.variants)
+        self._paragraph_per_line = paragraph_per_line
+        self._reduce = Reducer(TextTemplates(wiki.language, template_text), wiki.variants)
         trail = f"[{wiki.trail}]*+" if wiki.trail and link_trails else ""
         self._cut = re.compile(_MARKUP % trail).split
         prefix = wiki.prefix if link_trails else ""
@@ -116,6 +125,8 @@ class WikitextExtractor:
         if "[" in text:
             text, in_labels = simplify_links(text, self.titles, self.dropped)
             protected |= in_labels
+        if self._paragraph_per_line:
+            text = text.replace("\n", "\n\n")
         paragraphs = self._paragraphs("\n" + clean_characters(text))
         if protected:
             paragraphs = [Paragraph(shown(text), links, kind) for text, links, kind in paragraphs]

@@ -188,7 +188,7 @@ def test_too_much_broken_fails_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         extract(tmp_path, [dump])
     assert not list((tmp_path / "out").iterdir())
-    _, _, report = extract(tmp_path, [dump], max_broken_share=0.2)
+    _, _, report = extract(tmp_path, [dump], max_broken=0.2)
     assert report["counts"]["broken_pages"] == 1 and report["broken"][0]["page_id"] == 4
 
 
