@@ -337,9 +337,10 @@ rule resources:
     params:
         version=STAGE_VERSIONS["resources"],
         benchmarks=f"{R}/benchmarks",
+        results=R,
     shell:
         "python workflow_scripts/resources.py --benchmarks {params.benchmarks:q} "
-        "--output {output:q} --log {log:q}"
+        "--results {params.results:q} --output {output:q} --log {log:q}"
 
 
 rule figure_resources:
@@ -392,15 +393,17 @@ rule figures:
 rule provenance:
     input:
         tables=rules.tables.input,
+        figures=rules.figures.input,
         sources=[source_manifest(name) for name in run_sources()],
         dumps=expand(f"{R}/dumps/{{lang}}.json", lang=LANGUAGES if HAS_SEQUENCES else []),
     output:
-        report(
+        provenance=report(
             f"{R}/provenance.json",
             caption=f"{CAPTIONS}/provenance.rst",
             category="Provenance",
             labels={"file": "provenance"},
         ),
+        crate=f"{R}/ro-crate-metadata.json",
     log:
         f"{R}/logs/provenance.log",
     conda:
@@ -414,4 +417,4 @@ rule provenance:
     shell:
         "python workflow_scripts/provenance.py --settings {params.settings:q} "
         "--sources {input.sources:q} --dumps {input.dumps:q} --benchmarks {params.benchmarks:q} "
-        "--output {output:q} --log {log:q}"
+        "--results {input.tables:q} {input.figures:q} --output {output.provenance:q} --log {log:q}"

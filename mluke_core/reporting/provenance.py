@@ -15,7 +15,7 @@ from typing import Any
 
 import mluke_core
 from mluke_core.io.files import digest_of, read_json
-from mluke_core.reporting.resources import JobResources, summarise
+from mluke_core.reporting.resources import JobResources, per_job, summarise
 from mluke_core.reporting.scores import require_keys
 from mluke_core.versions import STAGE_VERSIONS
 
@@ -53,19 +53,25 @@ def provenance(
             "sources": [source_inputs(path) for path in sorted(sources)],
             "dumps": [dump_inputs(path) for path in sorted(dumps)],
         },
-        "resources": summarise(jobs),
+        "resources": {**summarise(jobs), "per_job": per_job(jobs)},
     }
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """``commit`` and whether tracked files differ from it; nulls and a reason without git."""
+    """Commit, its date, whether tracked files differ from it; nulls and a reason without git."""
     commit = _output("git", "-C", str(folder), "rev-parse", "HEAD")
     if commit is None:
-        return {"id": None, "dirty": None, "note": "not a git checkout, or git is not installed"}
+        note = "not a git checkout, or git is not installed"
+        return {"id": None, "date": None, "dirty": None, "note": note}
     changes = _output(
         "git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no", "--", "."
     )
-    return {"id": commit.strip(), "dirty": None if changes is None else bool(changes.strip())}
+    date = _output("git", "-C", str(folder), "show", "--no-patch", "--format=%cs", "HEAD")
+    return {
+        "id": commit.strip(),
+        "date": date.strip() if date else None,
+        "dirty": None if changes is None else bool(changes.strip()),
+    }
 
 
 def seeds(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,41 @@ def summarise(jobs: Sequence[JobResources]) -> dict[str, Any]:
         **_totals(jobs),
         "rules": [{"rule": rule, **_totals(members)} for rule, members in by_rule.items()],
     }
+
+
+def per_job(jobs: Sequence[JobResources]) -> list[dict[str, Any]]:
+    """One entry per job: rule, job, seconds, CPU seconds and peak memory in MB."""
+    return [
+        {
+            "rule": job.rule,
+            "job": job.job,
+            "seconds": round(job.seconds, 2),
+            "cpu_seconds": None if job.cpu_seconds is None else round(job.cpu_seconds, 2),
+            "peak_memory_mb": job.peak_memory_mb,
+        }
+        for job in jobs
+    ]
+
+
+def disk_use(folder: str | Path) -> dict[str, Any]:
+    """Bytes of every entry of a run's folder, the largest first, and their sum.
+
+    Hard links count each time; symbolic links and what vanishes while it is counted do not.
+    """
+    sizes: dict[str, int] = {}
+    for entry in Path(folder).iterdir():
+        members = entry.rglob("*") if entry.is_dir() and not entry.is_symlink() else [entry]
+        sizes[entry.name] = sum(_file_size(member) for member in members)
+    ordered = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    return {"bytes": sum(sizes.values()), "folders": dict(ordered)}
+
+
+def _file_size(path: Path) -> int:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _totals(jobs: Sequence[JobResources]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_git_state_tells_changed_files_from_new_ones(tmp_path: Path) -> None:
     (tmp_path / "new").write_text("1")
     assert git_state(tmp_path)["dirty"] is False
     (tmp_path / "a").write_text("2")
-    assert git_state(tmp_path) == {"id": state["id"], "dirty": True}
+    assert git_state(tmp_path) == {**state, "dirty": True}
 
 
 def test_missing_git_is_said_and_not_an_error(
