@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 import icu
 
@@ -10,19 +11,7 @@ import icu
 # used them.
 SUPPRESSED_LANGUAGES = frozenset({"en", "de", "es", "it", "pt"})
 
-# ICU counts UTF-16 units, Python characters: they agree once every character outside the basic
-# plane is replaced by one inside it that behaves alike at the ends of sentences.
 _OUTSIDE_BMP = re.compile("[\U00010000-\U0010ffff]")
-_LETTER, _OTHER = "文", "\ufffd"
-
-
-def _stand_in(match: re.Match[str]) -> str:
-    return _LETTER if match[0].isalpha() else _OTHER
-
-
-def inside_bmp(text: str) -> str:
-    """``text`` with every character outside the basic plane replaced, one for one."""
-    return text if text.isascii() else _OUTSIDE_BMP.sub(_stand_in, text)
 
 
 class SentenceSplitter:
@@ -38,5 +27,18 @@ class SentenceSplitter:
 
     def ends(self, text: str) -> list[int]:
         """Character offsets of the ends; white space belongs to the sentence before it."""
-        self._iterator.setText(inside_bmp(text))
-        return list(self._iterator)
+        self._iterator.setText(text)
+        ends = list(self._iterator)
+        return ends if text.isascii() else in_characters(text, ends)
+
+
+def in_characters(text: str, offsets: list[int]) -> list[int]:
+    """Character offsets of offsets in UTF-16 units, in which ICU counts.
+
+    A character outside the basic plane is two units.
+
+    >>> in_characters("a😀b", [1, 3, 4])
+    [1, 2, 3]
+    """
+    wide = [match.start() + number for number, match in enumerate(_OUTSIDE_BMP.finditer(text))]
+    return [offset - bisect_left(wide, offset) for offset in offsets] if wide else offsets

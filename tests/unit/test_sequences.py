@@ -12,13 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mluke_core.errors import ConfigError
-from mluke_core.sequences.build_sequences import (
-    PagePacker,
-    SequenceCounts,
-    SequenceSettings,
-    build_sequences,
-    is_validation,
-)
+from mluke_core.io.parquet import read_metadata
+from mluke_core.sequences.build_sequences import build_sequences, is_validation
 from mluke_core.sequences.build_tokenizer import build_tokenizer
 from mluke_core.sequences.links import (
     NO_ITEM,
@@ -27,7 +22,8 @@ from mluke_core.sequences.links import (
     TargetIndex,
     linked_pages,
 )
-from mluke_core.sequences.sentences import SentenceSplitter, inside_bmp, word_counter
+from mluke_core.sequences.packing import PagePacker, SequenceCounts, SequenceSettings
+from mluke_core.sequences.sentences import SentenceSplitter
 from mluke_core.sequences.tokenizer import Tokenizer
 from tests.alignment_world import (
     TEXT,
@@ -39,6 +35,7 @@ from tests.alignment_world import (
     write_source,
     write_vocabulary,
 )
+from tests.slow_sequences import sentences_of, sequences_of
 
 LINES = TEXT.read_text("utf-8").splitlines()
 
@@ -93,35 +90,41 @@ def test_sentences_by_language() -> None:
     assert SentenceSplitter("en").ends("") == []
 
 
+# Outside the basic plane, combining, right to left, without width, joined by U+200D.
+ODD = ["😀", "😀. ", "𠮷野家。", "𝒜bc! ", "e\u0301", "a\u0323\u0302", "\u200f", "\u200e", "… "]
+ODD += [
+    " ",
+    "  ",
+    "\u00a0",
+    "\u200b",
+    "👩\u200d👧",
+    "🇩🇪",
+    "שלום. ",
+    "العربية؟ ",
+    "हिन्दी। ",
+    "ﬁn",
+    "½",
+]
+
+
+def texts(most: int = 5) -> st.SearchStrategy[str]:
+    return st.lists(st.one_of(st.sampled_from(LINES), st.sampled_from(ODD)), max_size=most).map(
+        "".join
+    )
+
+
 @settings(max_examples=100, deadline=None)
-@given(
-    text=st.lists(
-        st.one_of(
-            st.sampled_from(LINES),
-            st.sampled_from([" ", "😀. ", "𠮷野家。", "𝒜bc! ", "e\u0301", "\u200f", "… "]),
-        )
-    ).map("".join),
-    language=st.sampled_from(["en", "de", "ja", "ar", "th", "tr"]),
-)
+@given(text=texts(), language=st.sampled_from(["en", "de", "ja", "ar", "th", "tr"]))
 def test_sentence_ends_count_characters(text: str, language: str) -> None:
     ends = SentenceSplitter(language).ends(text)
     assert ends == sorted(set(ends)) and (ends[-1:] == [len(text)]) == bool(text)
-    # The stand-ins are in the basic plane: ICU's units are characters.
-    assert len(inside_bmp(text)) == len(text) and max(inside_bmp(text), default="") <= "\uffff"
-    if not any(character > "\uffff" for character in text):
-        assert inside_bmp(text) == text
+    assert ends == [end for _, end in sentences_of(text, language)]
 
 
 def test_astral_characters_do_not_shift_sentences() -> None:
     plain, astral = "xx is big. It is far.", "😀😀 is big. It is far."
     assert SentenceSplitter("en").ends(plain) == SentenceSplitter("en").ends(astral) == [11, 21]
     assert SentenceSplitter("ja").ends("𠮷野家。東京。") == [4, 7]
-
-
-def test_words_are_counted_where_there_are_no_spaces() -> None:
-    assert word_counter("en")("two  words\tand three") == 4
-    assert word_counter("zh")("北京是中国的首都。") == 5
-    assert word_counter("th")("กรุงเทพมหานครเป็นเมืองหลวง") >= 3
 
 
 def test_sentences_too_short_or_too_long_are_dropped() -> None:
@@ -189,8 +192,7 @@ def test_a_page_without_links_gives_nothing() -> None:
 def test_no_token_crosses_a_link_and_no_text_is_lost(
     tokenizer: Tokenizer, data: st.DataObject
 ) -> None:
-    odd = st.sampled_from([" ", "😀", "𠮷", "e\u0301", "\u200f", "  "])
-    text = "".join(data.draw(st.lists(st.one_of(st.sampled_from(LINES), odd), max_size=4)))
+    text = data.draw(texts(4))
     edges = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=8)))
     links = [
         (start, end, data.draw(st.sampled_from([3, 4, NO_ITEM, OUTSIDE_VOCABULARY])))
@@ -239,6 +241,55 @@ def test_no_token_crosses_a_link_and_no_text_is_lost(
         assert to_ids(np.array(tokens, np.int64)).tolist() == whole
 
 
+def linked(text: str, data: st.DataObject) -> list[tuple[int, int, int]]:
+    """Links anywhere in a text, some of which overlap."""
+    spans = st.tuples(st.integers(0, len(text)), st.integers(0, 12))
+    entities = st.sampled_from([3, 4, 5, NO_ITEM, OUTSIDE_VOCABULARY])
+    found = data.draw(st.lists(st.tuples(spans, entities), max_size=8))
+    return sorted((start, min(start + n, len(text)), entity) for (start, n), entity in found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_the_rules_once_more(tokenizer: Tokenizer, data: st.DataObject) -> None:
+    """Limits, filters and packing agree with a second program that shares no code with it."""
+    language = data.draw(st.sampled_from(["en", "de", "ja", "ar", "th", "hi"]))
+    limits = {
+        "maximum_tokens": data.draw(st.sampled_from([20, 40, 60, 510])),
+        "minimum_sentence_tokens": data.draw(st.sampled_from([1, 5, 15])),
+        "maximum_entities": data.draw(st.sampled_from([1, 2, 128])),
+        "maximum_mention_tokens": data.draw(st.sampled_from([1, 3, 30])),
+    }
+    paragraphs = [(text, linked(text, data)) for text in data.draw(st.lists(texts(), max_size=4))]
+    counts = SequenceCounts()
+    packer = PagePacker(language, tokenizer.segmenter, SequenceSettings(**limits), counts)
+    (sequences,) = packer.sequences([page(*paragraphs)])
+    expected = sequences_of(
+        [
+            (text, [(start, end, entity if entity >= 0 else None) for start, end, entity in links])
+            for text, links in paragraphs
+        ],
+        language,
+        tokenizer,
+        **limits,
+    )
+    to_ids = tokenizer.segmenter.to_ids
+    assert [
+        (to_ids(np.array(sequence.tokens, np.int64)).tolist(), sequence.mentions)
+        for sequence in sequences
+    ] == expected
+
+
+def test_limits_are_those_of_the_paper_by_default(root: Path) -> None:
+    import yaml
+
+    section = yaml.safe_load((root / "config.yaml").read_text("utf-8"))["sequences"]
+    assert SequenceSettings.from_mapping(section) == SequenceSettings()
+    limits = SequenceSettings()
+    assert (limits.minimum_sentence_tokens, limits.maximum_tokens) == (5, 510)
+    assert (limits.maximum_entities, limits.maximum_mention_tokens) == (128, 30)
+
+
 def world(folder: Path, articles: dict[str, list[str]]) -> tuple[Path, TargetIndex]:
     pages = write_pages(folder / "pages.parquet", articles)
     targets = TargetIndex.resolve(
@@ -267,7 +318,7 @@ def run(
     pages, targets = world(folder, ARTICLES)
     limits = SequenceSettings(minimum_sentence_tokens=2, **options)
     output = folder / "out" / "sequences.parquet"
-    counts = build_sequences("en", pages, targets, tokenizer, limits, 42, output)
+    counts = build_sequences("en", pages, targets, tokenizer, "of v", limits, 42, output)
     assert [path.name for path in output.parent.iterdir()] == [output.name]
     return read_rows(output), counts.as_json()
 
@@ -285,28 +336,19 @@ def test_file_of_sequences(tmp_path: Path, tokenizer: Tokenizer) -> None:
     assert counts["links_without_item"] == 1 and counts["links_outside_vocabulary"] == 1
     assert counts["pages"] == 3 and counts["links"] == 7 and counts["entities"] == 5
     assert counts["tokens"] == sum(len(row["input_ids"]) for row in rows)
+    metadata = read_metadata(tmp_path / "out/sequences.parquet")
+    assert metadata["tokenizer"] == tokenizer.digest and metadata["entity_vocabulary"] == "of v"
     assert counts["sequences"] == len(rows) and not any(row["validation"] for row in rows)
     first = (tmp_path / "out/sequences.parquet").read_bytes()
     run(tmp_path, tokenizer)
     assert (tmp_path / "out/sequences.parquet").read_bytes() == first
 
 
-def test_columns_are_plain_and_readable_elsewhere(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    import duckdb
-    import pandas
-
-    rows, _ = run(tmp_path, tokenizer)
-    path = tmp_path / "out/sequences.parquet"
-    frame = pandas.read_parquet(path)
-    assert list(frame.columns) == list(rows[0]) and frame["starts"][0].dtype == np.int16
-    lengths = duckdb.sql(f"SELECT len(input_ids) FROM read_parquet('{path}')").fetchall()
-    assert lengths == [(len(row["input_ids"]),) for row in rows]
-
-
 def test_an_empty_part_gives_an_empty_file(tmp_path: Path, tokenizer: Tokenizer) -> None:
     pages, targets = world(tmp_path, {})
     output = tmp_path / "out.parquet"
-    counts = build_sequences("en", pages, targets, tokenizer, SequenceSettings(), 1, output)
+    limits = SequenceSettings()
+    counts = build_sequences("en", pages, targets, tokenizer, "of v", limits, 1, output)
     assert counts.sequences == 0 and read_rows(output) == []
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from tests.alignment_world import TEXT, train_sentencepiece, write_source
 
 LINES = TEXT.read_text("utf-8").splitlines()
 XLMR = "huggingface.co/FacebookAI/xlm-roberta-base/resolve/main"
+MBERT = "huggingface.co/google-bert/bert-base-multilingual-cased/resolve/main"
 WORDS = [
     "[PAD]",
     "[UNK]",
@@ -80,9 +83,14 @@ def byte_level(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     return Tokenizer.load(base / "bpe")
 
 
+# Outside the basic plane, combining, right to left, joined and without width; names of specials.
+ODD = ["", " ", "  ", "\u00a0", "\t", "😀", "𠮷", "…", "é", "e\u0301", "\u200b", "\u200f", "<mask>"]
+ODD += ["👩\u200d👧", "🇩🇪", "שלום", "העיר", "مدينة", "كِتَاب", "हिन्दी", "กรุงเทพ", "ﬁn", "½", "１２"]
+
+
 def cut_text() -> st.SearchStrategy[tuple[str, list[tuple[int, int]]]]:
     """A line of the test data, perhaps with odd characters, and spans in it."""
-    odd = st.sampled_from(["", " ", "  ", "\u00a0", "\t", "😀", "𠮷", "…", "é", "\u200b", "<mask>"])
+    odd = st.sampled_from(ODD)
     pieces = st.lists(st.one_of(st.sampled_from(LINES), odd), min_size=1, max_size=4)
     return pieces.map("".join).flatmap(
         lambda text: st.tuples(
@@ -226,6 +234,45 @@ def test_byte_level_cuts_keep_the_text(
         assert decode(ids[first:last], skip_special_tokens=False).strip() == words
 
 
+@settings(max_examples=100, deadline=None)
+@given(cut=cut_text())
+def test_offsets_are_of_the_original_text(
+    xlmr: Tokenizer, byte_level: Tokenizer, cut: tuple[str, list[tuple[int, int]]]
+) -> None:
+    """What stands at a token's offsets is, alone, the text of the token."""
+    text, _ = cut
+    for tokenizer in (xlmr, byte_level):
+        encoding = tokenizer.encode(text)
+        ends = [0]
+        for token_id, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            assert 0 <= start <= end <= len(text)
+            ends.append(max(ends[-1], end))
+            said = unicodedata.normalize("NFKC", tokenizer.text_of([token_id]).strip())
+            if token_id != tokenizer.unk_id and "\ufffd" not in said:
+                assert said in unicodedata.normalize("NFKC", text[start:end])
+        # Nothing but white space and what the tokenizer leaves out lies behind the last token.
+        assert not tokenizer.encode(text[ends[-1] :]).ids
+
+
+@pytest.mark.parametrize("name", ["xlmr", "bert", "byte_level"])
+def test_text_of_tokens(request: pytest.FixtureRequest, name: str) -> None:
+    tokenizer: Tokenizer = request.getfixturevalue(name)
+    ids, (span,) = tokenizer.encode_with_spans("Berliners in Berlin", [(0, 6)])
+    assert tokenizer.text_of(ids).strip() == "Berliners in Berlin"
+    assert tokenizer.text_of(ids[slice(*span)]).strip() == "Berlin"
+    assert not tokenizer.text_of(ids[span[1] :]).startswith(" ")
+    assert tokenizer.text_of([]) == ""
+
+
+@settings(max_examples=100, deadline=None)
+@given(cut=cut_text())
+def test_text_of_byte_level_tokens_is_the_text(
+    byte_level: Tokenizer, cut: tuple[str, list[tuple[int, int]]]
+) -> None:
+    text = cut[0]
+    assert byte_level.text_of(byte_level.encode(text).ids) == text
+
+
 def test_transformers_reads_the_folders(folder: Path, bert: Tokenizer) -> None:
     from transformers import AutoTokenizer
 
@@ -303,22 +350,77 @@ def test_golden_ids_of_xlmr(real: Tokenizer) -> None:
     assert real.encode_with_spans("Hello world!", [(0, 5)]) == ([35378, 8999, 38], [(0, 1)])
 
 
-@pytest.mark.sample
-def test_fast_path_on_every_context_of_xquad(real: Tokenizer, mirror: Path) -> None:
-    texts = []
-    for path in sorted(
-        (mirror / "raw.githubusercontent.com/google-deepmind/xquad/master").iterdir()
-    ):
+def xquad(mirror: Path) -> dict[str, list[tuple[str, list[str], list[tuple[int, int]]]]]:
+    """Language to paragraphs of XQuAD: context, questions, characters of the answers."""
+    folder = mirror / "raw.githubusercontent.com/google-deepmind/xquad/master"
+    paragraphs: dict[str, list[tuple[str, list[str], list[tuple[int, int]]]]] = {}
+    for path in sorted(folder.glob("xquad.*.json")):
+        language = path.name.split(".")[1]
         for article in json.loads(path.read_text("utf-8"))["data"]:
             for entry in article["paragraphs"]:
-                texts += [entry["context"], entry["qas"][0]["question"]]
-    assert len(texts) == 11 * 240 * 2
-    fast = real.segmenter.encode_many(texts, [""] * len(texts))
-    import numpy as np
+                answers = [answer for question in entry["qas"] for answer in question["answers"]]
+                paragraphs.setdefault(language, []).append(
+                    (
+                        entry["context"],
+                        [question["question"] for question in entry["qas"]],
+                        [(a["answer_start"], a["answer_start"] + len(a["text"])) for a in answers],
+                    )
+                )
+    assert len(paragraphs) >= 11
+    assert {len(entries) for entries in paragraphs.values()} == {240}
+    for entries in paragraphs.values():
+        assert sum(len(questions) for _, questions, _ in entries) == 1190
+    return paragraphs
 
-    differing = [
-        text
-        for text, encoding, raw in zip(texts, real.encode_batch(texts), fast, strict=True)
-        if encoding.ids != real.segmenter.to_ids(np.array(raw, np.int64)).tolist()
-    ]
-    assert differing == []
+
+@pytest.mark.sample
+def test_all_of_xquad_as_the_hub_encodes_it(real: Tokenizer, mirror: Path) -> None:
+    """Contexts and questions: the corpus's path, this interface and the Hub's class agree."""
+    from transformers import PreTrainedTokenizerFast
+
+    hub = PreTrainedTokenizerFast(tokenizer_file=str(mirror / XLMR / "tokenizer.json"))
+    for language, paragraphs in xquad(mirror).items():
+        texts = [text for context, questions, _ in paragraphs for text in (context, *questions)]
+        expected = hub(texts, add_special_tokens=False).input_ids
+        raw = real.segmenter.encode_many(texts, [""] * len(texts))
+        corpus = [real.segmenter.to_ids(np.array(ids, np.int64)).tolist() for ids in raw]
+        assert corpus == expected, language
+        assert [e.ids for e in real.encode_batch(texts[::12])] == expected[::12], language
+
+
+@pytest.mark.sample
+def test_answers_of_xquad_survive_the_cut(real: Tokenizer, mirror: Path) -> None:
+    """A context cut at its answers says the same, and each answer is its own tokens' text."""
+
+    def plain(text: str) -> str:
+        return "".join(real._pieces._starting.Normalize(text).replace("▁", " ").split())  # type: ignore[union-attr]
+
+    for paragraphs in xquad(mirror).values():
+        for context, _, answers in paragraphs[::4]:
+            ids, spans = real.encode_with_spans(context, answers)
+            whole = real.encode(context).ids
+            if real.unk_id not in ids:
+                assert real.text_of(ids) == real.text_of(whole)
+            for (start, end), (first, last) in zip(answers, spans, strict=True):
+                tokens = ids[first:last]
+                if real.unk_id not in tokens:
+                    assert plain(real.text_of(tokens)) == plain(context[start:end])
+
+
+@pytest.mark.sample
+def test_mbert_on_xquad_as_the_hub_encodes_it(mirror: Path, tmp_path: Path) -> None:
+    from transformers import BertTokenizerFast
+
+    vocabulary = mirror / MBERT / "vocab.txt"
+    source = write_source(tmp_path / "s.json", "mbert", [vocabulary])
+    build_tokenizer(source, "wordpiece", tmp_path / "mbert")
+    own = Tokenizer.load(tmp_path / "mbert")
+    hub = BertTokenizerFast(vocab=str(vocabulary), do_lower_case=False, strip_accents=False)
+    for language, paragraphs in xquad(mirror).items():
+        texts = [
+            text for context, questions, _ in paragraphs[::6] for text in (context, *questions)
+        ]
+        expected = hub(texts, add_special_tokens=False).input_ids
+        assert [encoding.ids for encoding in own.encode_batch(texts)] == expected, language
+        raw = own.segmenter.encode_many(texts[:40], [""] * 40)
+        assert raw == expected[:40], language
