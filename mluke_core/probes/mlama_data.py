@@ -72,6 +72,16 @@ def languages_of(data: Source) -> set[str]:
     }
 
 
+def read_templates(data: Source, language: str) -> dict[str, str]:
+    """Relation -> template of one language; empty when the archive has none.
+
+    Raises:
+        DataError: a line is not in mLAMA's format.
+    """
+    name = f"{FOLDER}/{language}/{TEMPLATES}"
+    return _read_templates(data.file(name)) if name in data else {}
+
+
 def read_language(
     data: Source,
     candidates: list[Source],
