@@ -36,6 +36,7 @@ localrules:
     tables,
     figures,
     corpus,
+    extraction_report,
     vocabulary,
     sequences,
     preview,

@@ -57,7 +57,29 @@ rule resolve_redirects:
         "--redirects {input:q} --output {output.redirects:q} --report {output.report:q} --log {log:q}"
 
 
+rule extraction_report:
+    input:
+        parts=lambda wildcards: parts_of(
+            wildcards.lang, f"{R}/reports/extract/{{lang}}/{{part}}.json"
+        ),
+        redirects=f"{R}/reports/redirects/{{lang}}.json",
+    output:
+        json=f"{R}/reports/corpus/{{lang}}.json",
+        markdown=f"{R}/reports/corpus/{{lang}}.md",
+    log:
+        f"{R}/logs/extraction_report/{{lang}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["extraction_report"],
+    shell:
+        "python workflow_scripts/extraction_report.py --parts {input.parts:q} "
+        "--redirects {input.redirects:q} --output {output.json:q} --markdown {output.markdown:q} "
+        "--log {log:q}"
+
+
 rule corpus:
     input:
         [pages_of(lang) for lang in LANGUAGES],
         expand(f"{R}/redirects/{{lang}}.parquet", lang=LANGUAGES),
+        expand(f"{R}/reports/corpus/{{lang}}.json", lang=LANGUAGES),

@@ -1,6 +1,6 @@
 """Linked text out of a Wikipedia dump, without the rest of the project.
 
-Writes pages.parquet, redirects.parquet (resolved) and report.json into a folder.
+Writes pages.parquet, redirects.parquet (resolved), report.json and report.md into a folder.
 
 Example:
     python -m mluke_core.corpus swwiki-20230501-pages-articles-multistream.xml.bz2 -o sw
@@ -51,8 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     from mluke_core.corpus.dump import DumpReader
     from mluke_core.corpus.extract import extract_part
     from mluke_core.corpus.redirects import resolve_redirects
+    from mluke_core.corpus.report import as_markdown, extraction_report
     from mluke_core.errors import DataError
-    from mluke_core.io.files import write_json
+    from mluke_core.io.files import write_json, write_text
     from mluke_core.io.parquet import stage_metadata, write_table
 
     language = arguments.language or DumpReader(arguments.dump).siteinfo.language
@@ -79,8 +80,10 @@ def run(arguments: argparse.Namespace) -> None:
         source=arguments.dump[0].name,
     )
     if arguments.parts == 1:
-        table, report["resolved_redirects"] = resolve_redirects([redirects], language)
+        table, resolved = resolve_redirects([redirects], language)
         write_table(redirects, table, stage_metadata("resolve_redirects", corpus, language))
+        report = extraction_report([report], resolved)
+        write_text(folder / "report.md", as_markdown(report))
         write_json(folder / "report.json", report)
     counts = report["counts"]
     print(

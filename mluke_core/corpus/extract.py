@@ -14,6 +14,7 @@ from mluke_core.corpus.dump import DumpReader
 from mluke_core.corpus.options import CorpusOptions, corpus_options
 from mluke_core.corpus.pages import Page
 from mluke_core.corpus.pages_file import REDIRECTS, PagesSink
+from mluke_core.corpus.report import NAMED_BROKEN
 from mluke_core.corpus.titles import Target, Titles
 from mluke_core.corpus.wikis import Wiki, load_wiki
 from mluke_core.corpus.wikitext import Paragraph, WikitextExtractor
@@ -23,8 +24,8 @@ from mluke_core.io.parquet import ParquetSink, stage_metadata
 
 log = logging.getLogger("mluke")
 
-# Of what is broken, the report names this many; it counts all.
-NAMED_BROKEN = 100
+# So many pages Wikimedia puts into one stream; a broken one counts as that many broken pages.
+PAGES_PER_STREAM = 100
 
 
 class RedirectReader:
@@ -219,7 +220,7 @@ def check_wiki(reader: DumpReader, path: Path, language: str, wiki_name: str) ->
 def check_broken(report: dict[str, Any], limit: float, files: Sequence[Path]) -> None:
     """Raise :class:`DataError` when more of the part is broken than ``limit`` allows."""
     counts = report["counts"]
-    broken = counts["broken_pages"] + counts["broken_streams"]
+    broken = counts["broken_pages"] + PAGES_PER_STREAM * counts["broken_streams"]
     if broken > limit * (counts["pages"] + broken):
         named = "; ".join(
             f"{entry['file']}, stream at byte {entry['stream']}"
@@ -229,6 +230,6 @@ def check_broken(report: dict[str, Any], limit: float, files: Sequence[Path]) ->
         )
         raise DataError(
             f"{files[0].parent}: {counts['broken_pages']} pages and {counts['broken_streams']} "
-            f"streams of {counts['pages'] + broken} are broken, more than corpus.max_broken "
+            f"streams beside {counts['pages']} good pages are broken, more than corpus.max_broken "
             f"= {limit} allows: {named}. Fetch the files again, or raise the limit."
         )

@@ -184,7 +184,7 @@ def test_too_much_broken_fails_and_leaves_nothing(tmp_path: Path) -> None:
     streams = articles(10, 1)
     streams[3] = streams[3].replace("Text", "<")
     dump = multistream(tmp_path / "x.bz2", streams)
-    message = r"1 pages and 0 streams of 10 are broken, .*0\.001.* page 4 \(Title 4\)"
+    message = r"1 pages and 0 streams beside 9 good pages are broken, .*0\.001.* page 4 \(Title 4\)"
     with pytest.raises(DataError, match=message):
         extract(tmp_path, [dump])
     assert not list((tmp_path / "out").iterdir())
@@ -242,9 +242,8 @@ def test_the_command_for_people_who_only_want_text(
     assert "1 articles, 1 links" in capsys.readouterr().out
     redirects = pq.read_table(tmp_path / "out" / "redirects.parquet").to_pylist()
     assert [(row["source"], row["target"]) for row in redirects] == [("C", "A"), ("D", "A")]
-    assert (
-        json.loads((tmp_path / "out" / "report.json").read_text())["resolved_redirects"]["kept"]
-        == 2
-    )
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["redirects"] == {"kept": 2, "chains": 1, "dropped": {}}
+    assert "| articles | 1 |" in (tmp_path / "out" / "report.md").read_text()
     assert corpus_main([str(tmp_path / "gone"), "-o", str(tmp_path / "out2")]) == 1
     assert "no such file" in capsys.readouterr().err

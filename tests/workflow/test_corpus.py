@@ -1,0 +1,52 @@
+"""The target `corpus` alone, and what a changed option runs again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.workflow.conftest import snakemake
+from tests.workflow.test_planning import job_counts
+
+pytestmark = pytest.mark.workflow
+
+LANGUAGES = "run={languages: [nl, tr]}"
+
+
+@pytest.fixture(scope="module")
+def results(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the target `corpus` for two languages of the miniature world."""
+    folder = tmp_path_factory.mktemp("corpus")
+    outcome = snakemake(root, folder, "corpus", LANGUAGES)
+    assert outcome.returncode == 0, outcome.stderr[-8000:]
+    return folder
+
+
+def test_dumps_become_parquet_and_a_report(results: Path) -> None:
+    for language in ("nl", "tr"):
+        pages = pq.read_table(results / "mini" / "pages" / language / "000.parquet")
+        redirects = pq.read_table(results / "mini" / "redirects" / f"{language}.parquet")
+        report = json.loads((results / "mini/reports/corpus" / f"{language}.json").read_text())
+        assert report["counts"]["articles"] == pages.num_rows > 100
+        assert report["redirects"]["kept"] == redirects.num_rows > 0
+        links = sum(len(p["links"]) for row in pages["paragraphs"].to_pylist() for p in row)
+        assert report["links"]["kept"] == links > 500
+        assert (results / "mini/reports/corpus" / f"{language}.md").stat().st_size > 500
+
+
+def test_the_preset_runs_extraction_and_what_follows_again(root: Path, results: Path) -> None:
+    unchanged = snakemake(root, results, "-n", "corpus", LANGUAGES)
+    assert "Nothing to be done" in unchanged.stdout + unchanged.stderr
+    counts = job_counts(
+        snakemake(root, results, "-n", "corpus", LANGUAGES, "corpus={preset: authors}")
+    )
+    assert counts == {
+        "extract": 2,
+        "resolve_redirects": 2,
+        "extraction_report": 2,
+        "corpus": 1,
+        "total": 7,
+    }
