@@ -176,7 +176,7 @@ class WikitextExtractor:
                 start = length
                 length += len(anchor)
                 if title:
-                    if prefix is not None and plain:
+                    if prefix is not None and plain and parts[-1] == plain:
                         start -= prefix_length(plain, prefix)
                     links.append((start, length, title))
                 else:

@@ -95,6 +95,7 @@ def test_links_that_are_none_of_an_article(text: str, expected: list[str]) -> No
         ("ar", "ال[[كتاب]]ين و", ["<الكتابين|كتاب> و"]),
         ("ar", "قالَ ب[[a]]", ["قالَ <بa|A>"]),
         ("ar", "''ال''[[كتاب]]", ["ال<كتاب>"]),
+        ("ar", "ال[[كتاب| كتاب]]", ["ال <كتاب>"]),
         ("tr", "[[istanbul]] [[ırmak]]lar", ["<istanbul|İstanbul> <ırmaklar|Irmak>"]),
         ("de", "[[ß]] [[Datei:x.jpg|mini]] [[BILD:y]] [[kategorie:z]]", ["<ß>"]),
         ("sv", "[[Mallorca]]", ["<Mallorca>"]),
