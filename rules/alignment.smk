@@ -13,6 +13,8 @@ rule sitelinks:
         f"{R}/benchmarks/sitelinks.tsv"
     conda:
         ENVIRONMENT
+    # The SQL dump is read by one core; the JSON dump is a hundred times larger.
+    threads: 1 if CONFIG["alignment"]["sitelinks"] == "sql" else 16
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
@@ -24,7 +26,7 @@ rule sitelinks:
         ),
     shell:
         "python workflow_scripts/sitelinks.py --settings {params.settings:q} --source {input:q} "
-        "--output-dir {params.folder:q} --report {output.report:q} --log {log:q}"
+        "--output-dir {params.folder:q} --report {output.report:q} --threads {threads} --log {log:q}"
 
 
 rule count_entities:
@@ -45,12 +47,13 @@ rule count_entities:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         version=STAGE_VERSIONS["count_entities"],
+        work=f"{R}/work/count_entities/{{lang}}",
         settings=lambda wildcards: settings(
             language=wildcards.lang, targets=CONFIG["vocabulary"]["targets"]
         ),
     shell:
         "python workflow_scripts/count_entities.py --settings {params.settings:q} "
-        "--memory-mb {resources.mem_mb} --pages {input.pages:q} --redirects {input.redirects:q} "
+        "--memory-mb {resources.mem_mb} --work {params.work:q} --pages {input.pages:q} --redirects {input.redirects:q} "
         "--sitelinks {input.sitelinks:q} --output {output.entities:q} --report {output.report:q} "
         "--log {log:q}"
 
@@ -73,6 +76,7 @@ rule build_vocabulary:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         version=STAGE_VERSIONS["build_vocabulary"],
+        work=f"{R}/work/build_vocabulary",
         entities=per_language(f"{R}/entities/{{lang}}.parquet"),
         sitelinks=per_language(f"{R}/sitelinks/{{lang}}.parquet"),
         settings=settings(
@@ -80,6 +84,7 @@ rule build_vocabulary:
         ),
     shell:
         "python workflow_scripts/build_vocabulary.py --settings {params.settings:q} "
+        "--memory-mb {resources.mem_mb} --work {params.work:q} "
         "--entities {params.entities:q} --sitelinks {params.sitelinks:q} "
         "--output {output.vocabulary:q} --json {output.json:q} --report {output.report:q} --log {log:q}"
 
@@ -107,9 +112,11 @@ rule count_mentions:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         version=STAGE_VERSIONS["count_mentions"],
+        work=f"{R}/work/count_mentions/{{lang}}",
         settings=lambda wildcards: settings(language=wildcards.lang, mentions=CONFIG["mentions"]),
     shell:
         "python workflow_scripts/count_mentions.py --settings {params.settings:q} "
+        "--memory-mb {resources.mem_mb} --work {params.work:q} "
         "--pages {input.pages:q} --redirects {input.redirects:q} --sitelinks {input.sitelinks:q} "
         "--vocabulary {input.vocabulary:q} --output {output:q} --log {log:q}"
 
@@ -134,6 +141,7 @@ rule article_mentions:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         version=STAGE_VERSIONS["article_mentions"],
+        work=f"{R}/work/article_mentions",
         pages=[f"{lang}={path}" for lang in QA_LANGUAGES for path in pages_of(lang)],
         redirects=per_language(f"{R}/redirects/{{lang}}.parquet", QA_LANGUAGES),
         sitelinks=per_language(f"{R}/sitelinks/{{lang}}.parquet", QA_LANGUAGES),
@@ -145,6 +153,7 @@ rule article_mentions:
         ),
     shell:
         "python workflow_scripts/article_mentions.py --settings {params.settings:q} "
+        "--memory-mb {resources.mem_mb} --work {params.work:q} "
         "--articles {input.articles:q} --pages {params.pages:q} --redirects {params.redirects:q} "
         "--sitelinks {params.sitelinks:q} --mentions {params.mentions:q} "
         "--vocabulary {input.vocabulary:q} --output {output:q} --log {log:q}"

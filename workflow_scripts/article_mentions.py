@@ -53,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--memory-mb", type=int, default=4000, help="memory of the process (default: %(default)s)"
     )
+    parser.add_argument(
+        "--work", type=Path, help="folder for what spills (default: that of the output)"
+    )
     return run_step(parser, run, argv)
 
 
@@ -80,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
         anchors_per_entity,
         arguments.output,
         arguments.memory_mb,
+        arguments.work,
     )
     log.info(
         "%d articles in the data sets, %d of them in the dumps, %d mentions",

@@ -43,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--threads", type=int, default=1, help="threads of the queries (default: %(default)s)"
     )
+    parser.add_argument(
+        "--work", type=Path, help="folder for what spills (default: that of the output)"
+    )
     return run_step(parser, run, argv)
 
 
@@ -58,6 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.json,
         arguments.memory_mb,
         arguments.threads,
+        arguments.work,
     )
     write_json(arguments.report, report)
 

@@ -34,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--memory-mb", type=int, default=4000, help="memory of the process (default: %(default)s)"
     )
+    parser.add_argument(
+        "--work", type=Path, help="folder for what spills (default: that of the output)"
+    )
     return run_step(parser, run, argv)
 
 
@@ -51,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         maximum_words,
         arguments.output,
         arguments.memory_mb,
+        arguments.work,
     )
 
 

@@ -25,6 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--source", type=Path, required=True, help="source manifest of Wikidata")
     parser.add_argument("--output-dir", type=Path, required=True, help="folder of the tables")
     parser.add_argument("--report", type=Path, required=True, help="report (JSON)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="cores for the JSON dump (default: %(default)s)"
+    )
     return run_step(parser, run, argv)
 
 
@@ -42,7 +45,12 @@ def run(arguments: argparse.Namespace) -> None:
         )
     (name,) = source.files
     report = sitelinks(
-        source.file(name), format_name, wikis, arguments.output_dir, arguments.settings
+        source.file(name),
+        format_name,
+        wikis,
+        arguments.output_dir,
+        arguments.settings,
+        arguments.threads,
     )
     write_json(arguments.report, report)
 

@@ -171,6 +171,7 @@ def article_mentions(
     anchors_per_entity: int,
     output: Path,
     memory_mb: int = 4000,
+    work: Path | None = None,
 ) -> dict[str, int]:
     """Write the mentions of these articles in every language.
 
@@ -183,14 +184,14 @@ def article_mentions(
         anchors_per_entity: only so many anchors of a translated title are taken, most used first.
         output: the table to write, sorted by article, language and mention.
         memory_mb: memory of the process in megabytes; beyond it the queries spill to disk.
+        work: folder for what spills, by default that of the output.
 
     Returns:
         Articles asked for, found in the dumps, and rows written.
     """
     wanted = sorted(articles)
-    output.parent.mkdir(parents=True, exist_ok=True)
     found = 0
-    with connect(memory_mb, output.parent) as database:
+    with connect(memory_mb, work or output.parent) as database:
         _load(database, wanted, tables, vocabulary, languages)
         database.execute(_PROBABILITY)
         limits = {"minimum": minimum_link_probability, "anchors": anchors_per_entity}

@@ -132,6 +132,7 @@ def build_vocabulary(
     json_output: Path,
     memory_mb: int = 4000,
     threads: int = 1,
+    work: Path | None = None,
 ) -> dict[str, Any]:
     """Write the vocabulary as Parquet and as the Hub's JSON; return the report.
 
@@ -143,6 +144,7 @@ def build_vocabulary(
         json_output: ``entity_vocab.json``.
         memory_mb: memory of the process in megabytes; beyond it the queries spill to disk.
         threads: threads of the queries.
+        work: folder for what spills, by default that of the output.
 
     Raises:
         DataError: when no item passes.
@@ -151,8 +153,7 @@ def build_vocabulary(
         require_columns(path, "title", "qid", "links")
     for path in sitelinks.values():
         require_columns(path, "qid", "title")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with connect(memory_mb, output.parent, threads) as database:
+    with connect(memory_mb, work or output.parent, threads) as database:
         _load(database, entities, sitelinks, settings)
         database.execute(_ITEMS)
         database.execute(_WANTED)

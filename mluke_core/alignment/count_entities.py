@@ -30,7 +30,9 @@ _REDIRECTS = """
 CREATE TABLE redirect AS
 SELECT source, min(target) AS target FROM read_parquet($1) GROUP BY source
 """
-_COUNTED = "CREATE TABLE counted AS SELECT target, count(*) AS links FROM targets GROUP BY target"
+_COUNTED = """
+CREATE TABLE counted AS SELECT target, sum(links)::BIGINT AS links FROM targets GROUP BY target
+"""
 _RESOLVED = """
 CREATE TABLE resolved AS
 SELECT coalesce(redirect.target, counted.target) AS title, sum(links)::BIGINT AS links,
@@ -67,6 +69,7 @@ def count_entities(
     output: Path,
     memory_mb: int = 4000,
     threads: int = 1,
+    work: Path | None = None,
 ) -> dict[str, Any]:
     """Count the links of one language and write ``output``: title, qid or null, links.
 
@@ -83,6 +86,7 @@ def count_entities(
         output: the table to write.
         memory_mb: memory of the process in megabytes; beyond it the queries spill to disk.
         threads: threads of the queries.
+        work: folder for what spills, by default that of the output.
 
     Returns:
         The report: links in all, redirected, to missing pages, without and with an item, and
@@ -94,8 +98,7 @@ def count_entities(
     require_columns(sitelinks, "qid", "title")
     for path in pages:
         open_pages(path).close()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with connect(memory_mb, output.parent, threads) as database:
+    with connect(memory_mb, work or output.parent, threads) as database:
         database.execute(
             "CREATE TABLE page AS SELECT DISTINCT title FROM read_parquet($1)",
             [[str(path) for path in pages]],

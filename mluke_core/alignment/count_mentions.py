@@ -72,6 +72,7 @@ def count_mentions(
     maximum_words: int,
     output: Path,
     memory_mb: int = 4000,
+    work: Path | None = None,
 ) -> int:
     """Write the mention table of one language; return its number of rows.
 
@@ -85,11 +86,11 @@ def count_mentions(
         maximum_words: anchors with more words are left out.
         output: the table to write: mention, title, entity_id or null, linked, occurring.
         memory_mb: memory of the process in megabytes; beyond it the queries spill to disk.
+        work: folder for what spills, by default that of the output.
     """
     require_columns(redirects, "source", "target")
     require_columns(sitelinks, "qid", "title")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with connect(memory_mb, output.parent) as database:
+    with connect(memory_mb, work or output.parent) as database:
         database.execute(
             "CREATE TABLE page AS SELECT DISTINCT title FROM read_parquet($1)",
             [[str(path) for path in pages]],

@@ -27,9 +27,10 @@ def connect(
 
     Args:
         memory_mb: memory of the whole process; DuckDB gets what the rest leaves.
-        spill_folder: an existing folder; what is written there is gone afterwards.
+        spill_folder: made when it does not exist; what is written there is gone afterwards.
         threads: threads of the queries.
     """
+    spill_folder.mkdir(parents=True, exist_ok=True)
     limit = max(memory_mb - RESERVED_MB, MINIMUM_MB)
     with (
         tempfile.TemporaryDirectory(prefix=".duckdb-", dir=spill_folder) as folder,

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from mluke_core.alignment.database import open_parquet
 from mluke_core.errors import DataError
 
+TARGETS_SCHEMA = pa.schema([("target", pa.string()), ("links", pa.int64())])
 # Small, because a page may hold a megabyte of text.
 PAGES_PER_BATCH = 256
 
@@ -30,21 +31,31 @@ def open_pages(path: Path) -> pq.ParquetFile:
 
 
 def link_targets(pages: Sequence[Path]) -> pa.RecordBatchReader:
-    """The targets of all links of some page files as one column ``target``.
+    """How often each target is linked, in some batches of some page files: ``target``, ``links``.
 
-    Only that one column of the files is read: text and offsets stay on disk.
+    A target has a row in every batch it occurs in; sum them. Only that one column of the files is
+    read, text and offsets stay on disk. It comes as Parquet stores it, each title of a row group
+    once and then numbers, so that links are counted as numbers.
     """
-    schema = pa.schema([("target", pa.string())])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for path in pages:
             with open_pages(path) as file:
-                for batch in file.iter_batches(4096, columns=[leaf_column(file, "target")]):
-                    paragraphs = batch.column(0).flatten()
-                    links = paragraphs.field("links").flatten()
-                    yield pa.record_batch([links.field("target").cast(pa.string())], schema=schema)
+                column = leaf_column(file, "target")
+            with pq.ParquetFile(path, read_dictionary=[column]) as file:
+                for batch in file.iter_batches(4096, columns=[column]):
+                    links = batch.column(0).flatten().field("links").flatten()
+                    yield _counted(links.field("target"))
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    return pa.RecordBatchReader.from_batches(TARGETS_SCHEMA, batches())
+
+
+def _counted(targets: pa.DictionaryArray) -> pa.RecordBatch:
+    numbers = targets.indices.drop_null().to_numpy()
+    counts = np.bincount(numbers, minlength=len(targets.dictionary))
+    used = np.flatnonzero(counts)
+    titles = targets.dictionary.cast(pa.string()).take(pa.array(used))
+    return pa.record_batch([titles, pa.array(counts[used])], schema=TARGETS_SCHEMA)
 
 
 def page_texts(pages: Sequence[Path]) -> Iterator[str]:

@@ -1,40 +1,48 @@
 """Read sitelinks (item, wiki, title) from the two forms in which Wikidata publishes them.
 
-``wb_items_per_site.sql.gz`` is a table dump and is read with one regular expression per INSERT
-line; the JSON dump holds one item per line. Both readers hand on rows of the wanted wikis only,
-undecoded, and count what they could not read.
+``wb_items_per_site.sql.gz`` is a table dump, whose INSERT lines are split by Arrow; a line that is
+not as regular as mysqldump writes it is read with a regular expression instead. The JSON dump holds
+one item per line. Both readers hand on rows of the wanted wikis only, undecoded, and count what
+they could not read.
 """
 
 from __future__ import annotations
 
-import gzip
+import math
+import multiprocessing
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from mluke_core.alignment.line_blocks import LineBlocks
 from mluke_core.errors import DataError
 from mluke_core.io.progress import Progress
 
-Row = tuple[int, str, bytes]
-"""Number of the item (42 for Q42), wiki, title in UTF-8."""
+ROWS = pa.schema([("qid", pa.int64()), ("wiki", pa.int32()), ("title", pa.binary())])
+"""Number of the item (42 for Q42), place of the wiki in the sorted list, title in UTF-8."""
 
 MAXIMUM_EXAMPLES = 10
+# One process that parses keeps up with so many that decompress bz2.
+DECOMPRESSORS_PER_PARSER = 4
 
-_SQL_TABLE = b"wb_items_per_site"
+_SQL_PREFIX = b"INSERT INTO `wb_items_per_site` VALUES ("
 _SQL_COLUMNS = ["ips_row_id", "ips_item_id", "ips_site_id", "ips_site_page"]
 _SQL_COLUMN = re.compile(rb"^\s+`(\w+)`")
 # A string's inside: no quote and no backslash, or an escape, or a doubled quote. Possessive, so a
 # broken line costs no backtracking.
-_SQL_STRING = rb"'((?:[^'\\]++|\\.|'')*+)'"
-_SQL_ROW = rb"\(\d+,(\d+),'%s'," + _SQL_STRING + rb"\)"
+_SQL_STRING = rb"(?:[^'\\]++|\\.|'')*+"
+_SQL_TITLE = re.compile(_SQL_STRING, re.DOTALL)
+_SQL_ROW = re.compile(rb"\(\d+,(\d+),'([^'\\]*+)','(" + _SQL_STRING + rb")'\)", re.DOTALL)
 _SQL_LINE = re.compile(
-    rb"INSERT INTO `wb_items_per_site` VALUES "
-    rb"(?:\(\d+,\d+,'[^'\\]*+','(?:[^'\\]++|\\.|'')*+'\)[,;])++\s*+",
+    re.escape(_SQL_PREFIX[:-1]) + rb"(?:\(\d+,\d+,'[^'\\]*+','" + _SQL_STRING + rb"'\)[,;])++\s*+",
     re.DOTALL,
 )
 _SQL_ESCAPE = re.compile(rb"\\(.)|''", re.DOTALL)
@@ -62,38 +70,47 @@ class ReadCounts:
             self.broken_examples.append(f"line {number}: {reason}: {beginning}")
 
 
-def read_sql(path: Path, wikis: Iterable[str], counts: ReadCounts) -> Iterator[list[Row]]:
-    """Rows of a ``wb_items_per_site`` dump, in lists of one INSERT line each.
+def read_sql(
+    path: Path, wikis: Iterable[str], counts: ReadCounts, threads: int = 1
+) -> Iterator[pa.RecordBatch]:
+    """Rows of a ``wb_items_per_site`` dump, a batch of schema :data:`ROWS` per INSERT line.
+
+    ``threads`` is not used: one core reads the table faster than gzip unpacks it.
 
     Raises:
         DataError: when the file is damaged or is the dump of another table.
     """
-    wanted = b"|".join(re.escape(wiki.encode()) for wiki in sorted(wikis))
-    row_pattern = re.compile(_SQL_ROW % (b"(" + wanted + b")"), re.DOTALL)
-    names = {wiki.encode(): wiki for wiki in wikis}
+    names = pa.array([wiki.encode() for wiki in sorted(wikis)], pa.binary())
     columns: list[str] = []
-    with _open(path) as (stream, position), Progress("sitelinks", path.stat().st_size, "B") as bar:
-        for number, line in enumerate(_lines(stream, path), start=1):
-            if not line.startswith(b"INSERT INTO"):
-                if column := _SQL_COLUMN.match(line):
-                    columns.append(column[1].decode())
-                continue
-            if counts.lines == 0:
-                _check_table(path, line, columns)
-            counts.lines += 1
-            if _SQL_LINE.fullmatch(line) is None:
-                counts.broken(number, line, "not a complete INSERT")
-            yield [
-                (int(item), names[wiki], _unescape(title) if _is_escaped(title) else title)
-                for item, wiki, title in row_pattern.findall(line)
-            ]
-            bar.update(position() - bar.count)
+    first = 1
+    with (
+        LineBlocks(path) as blocks,
+        Progress("sitelinks", path.stat().st_size, "B") as bar,
+    ):
+        for block in blocks:
+            lines = block.removesuffix(b"\n").split(b"\n")
+            for number, line in enumerate(lines, start=first):
+                if not line.startswith(b"INSERT INTO"):
+                    if column := _SQL_COLUMN.match(line):
+                        columns.append(column[1].decode())
+                    continue
+                if counts.lines == 0:
+                    _check_table(path, line, columns)
+                counts.lines += 1
+                rows = _split_rows(line, names)
+                if rows is None:
+                    if _SQL_LINE.fullmatch(line) is None:
+                        counts.broken(number, line, "not a complete INSERT")
+                    rows = _search_rows(line, names)
+                yield rows
+            first += len(lines)
+            bar.update(blocks.position() - bar.count)
     if counts.lines == 0:
         raise DataError(f"{path}: no INSERT line; expected a dump of the table wb_items_per_site.")
 
 
 def _check_table(path: Path, line: bytes, columns: list[str]) -> None:
-    if _SQL_TABLE not in line[:40] or (columns and columns != _SQL_COLUMNS):
+    if not line.startswith(_SQL_PREFIX[:-1]) or (columns and columns != _SQL_COLUMNS):
         raise DataError(
             f"{path}: expected a dump of wb_items_per_site with the columns "
             f"{', '.join(_SQL_COLUMNS)}; found {line[:40].decode('utf-8', 'replace')!r} with "
@@ -101,8 +118,58 @@ def _check_table(path: Path, line: bytes, columns: list[str]) -> None:
         )
 
 
-def _is_escaped(title: bytes) -> bool:
-    return b"\\" in title or b"''" in title
+def _split_rows(line: bytes, names: pa.Array) -> pa.RecordBatch | None:
+    """The wanted rows of a regular line; None when splitting cannot be trusted."""
+    body = line.rstrip(b"\r")
+    if not (body.startswith(_SQL_PREFIX) and body.endswith(b"');")):
+        return None
+    # Python splits one long string several times faster than Arrow, Arrow many short ones.
+    rows = pa.array(body[len(_SQL_PREFIX) : -len(b"');")].split(b"'),("), pa.binary())
+    fields = pc.split_pattern(rows, b"'", max_splits=3)
+    # A row that ends with a backslash was cut at an escaped quote.
+    if not _all_of_length(fields, 4) or pc.any(pc.ends_with(rows, b"\\")).as_py():
+        return None
+    places = pc.index_in(pc.list_element(fields, 1), value_set=names)
+    wanted = pc.is_valid(places)
+    fields = fields.filter(wanted)
+    numbers, comma, titles = (pc.list_element(fields, i) for i in (0, 2, 3))
+    numbers = pc.split_pattern(numbers, b",")
+    regular = (
+        pc.all(pc.equal(comma, b","), min_count=0).as_py()
+        and _all_of_length(numbers, 3)
+        and pc.all(pc.equal(pc.list_element(numbers, 2), b""), min_count=0).as_py()
+    )
+    quoted = pc.match_substring(titles, b"'")
+    # A quote that is not escaped was the end of a title, or a doubled one.
+    if not regular or not all(map(_SQL_TITLE.fullmatch, titles.filter(quoted).to_pylist())):
+        return None
+    try:
+        items = pc.list_element(numbers, 1).cast(pa.string()).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return pa.record_batch([items, places.drop_null(), _unescaped(titles)], schema=ROWS)
+
+
+def _all_of_length(lists: pa.ListArray, length: int) -> bool:
+    return pc.all(pc.equal(pc.list_value_length(lists), length), min_count=0).as_py()
+
+
+def _search_rows(line: bytes, names: pa.Array) -> pa.RecordBatch:
+    """The same for any line: what looks like a row wherever it stands."""
+    found = _SQL_ROW.findall(line)
+    places = pc.index_in(pa.array([wiki for _, wiki, _ in found], pa.binary()), value_set=names)
+    wanted = pc.is_valid(places)
+    items = pa.array([int(item) for item, _, _ in found], pa.int64()).filter(wanted)
+    titles = pa.array([title for _, _, title in found], pa.binary()).filter(wanted)
+    return pa.record_batch([items, places.drop_null(), _unescaped(titles)], schema=ROWS)
+
+
+def _unescaped(titles: pa.Array) -> pa.Array:
+    escaped = pc.or_(pc.match_substring(titles, b"\\"), pc.match_substring(titles, b"''"))
+    if not escaped.true_count:
+        return titles
+    plain = [_unescape(title) for title in titles.filter(escaped).to_pylist()]
+    return pc.replace_with_mask(titles, escaped, pa.array(plain, pa.binary()))
 
 
 def _unescape(title: bytes) -> bytes:
@@ -112,45 +179,52 @@ def _unescape(title: bytes) -> bytes:
     )
 
 
-def read_json(path: Path, wikis: Iterable[str], counts: ReadCounts) -> Iterator[list[Row]]:
-    """Rows of a Wikidata JSON dump (``.json.bz2``, ``.json.gz`` or ``.json``), per item.
+class ParsedItems(NamedTuple):
+    """What a block of lines of the JSON dump holds."""
+
+    rows: pa.RecordBatch
+    """Sitelinks, in the schema :data:`ROWS`."""
+    entities: int
+    """Items, properties and lexemes."""
+    items: int
+    without_sitelinks: int
+    lines: int
+    broken: list[tuple[int, bytes, str]]
+    """Broken lines: place in the block from 0 on, beginning, reason."""
+
+
+def read_json(
+    path: Path, wikis: Iterable[str], counts: ReadCounts, threads: int = 1
+) -> Iterator[pa.RecordBatch]:
+    """Rows of a Wikidata JSON dump (``.json.bz2``, ``.json.gz`` or ``.json``), in batches.
 
     Old dumps write an empty list where an item has no sitelinks, and a bare title for a link.
+
+    Args:
+        path: the dump.
+        wikis: names of the wikis whose rows are wanted.
+        counts: what is seen is added here.
+        threads: cores; beyond one, bz2 is unpacked by as many threads and processes of their own
+            parse. The rows and their order stay the same.
 
     Raises:
         DataError: when the compressed file is damaged or no line of it is an item.
     """
-    wanted = frozenset(wikis)
-    entities = 0
-    with _open(path) as (stream, position), Progress("sitelinks", path.stat().st_size, "B") as bar:
-        for number, line in enumerate(_lines(stream, path), start=1):
-            text = line.strip().rstrip(b",")
-            if text in (b"", b"[", b"]"):
-                continue
-            try:
-                entity = orjson.loads(text)
-                entity_id, links = entity["id"], entity.get("sitelinks")
-                if not entity_id.startswith("Q"):
-                    entities += 1
-                    continue  # a property or a lexeme
-                item = int(entity_id[1:])
-                rows = [
-                    (item, wiki, _title(link).encode())
-                    for wiki, link in (links or {}).items()
-                    if wiki in wanted
-                ]
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
-                counts.broken(number, line, "not an entity in JSON")
-                continue
-            entities += 1
-            counts.lines += 1
-            if not links:
-                counts.without_sitelinks += 1
-            elif rows:
-                yield rows
-            if not number % 1000:
-                bar.update(position() - bar.count)
-        bar.update(position() - bar.count)
+    names = sorted(wikis)
+    entities = number = 0
+    with (
+        LineBlocks(path, threads) as blocks,
+        Progress("sitelinks", path.stat().st_size, "B") as bar,
+    ):
+        for parsed in _parse_blocks(blocks, names, threads):
+            for place, line, reason in parsed.broken:
+                counts.broken(number + place + 1, line, reason)
+            number += parsed.lines
+            entities += parsed.entities
+            counts.lines += parsed.items
+            counts.without_sitelinks += parsed.without_sitelinks
+            bar.update(blocks.position() - bar.count)
+            yield parsed.rows
     if entities == 0:
         raise DataError(
             f"{path}: no entity in {counts.broken_lines} lines; expected a Wikidata JSON dump with "
@@ -158,56 +232,71 @@ def read_json(path: Path, wikis: Iterable[str], counts: ReadCounts) -> Iterator[
         )
 
 
+def _parse_blocks(
+    blocks: Iterable[bytes], wikis: Sequence[str], threads: int
+) -> Iterator[ParsedItems]:
+    """Parse blocks, in order; with several threads in processes, a few blocks ahead."""
+    if threads <= 1:
+        for block in blocks:
+            yield parse_items(block, wikis)
+        return
+    workers = math.ceil(threads / DECOMPRESSORS_PER_PARSER)
+    # Spawned, because a fork would copy the locks of the threads that decompress.
+    context = multiprocessing.get_context("spawn")
+    waiting: deque[Future[ParsedItems]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            for block in blocks:
+                waiting.append(pool.submit(parse_items, block, wikis))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def parse_items(block: bytes, wikis: Sequence[str]) -> ParsedItems:
+    """Sitelinks of the items in whole lines of a JSON dump."""
+    place_of = {wiki: place for place, wiki in enumerate(wikis)}
+    wanted = place_of.keys()
+    qids: list[int] = []
+    places: list[int] = []
+    titles: list[bytes] = []
+    broken: list[tuple[int, bytes, str]] = []
+    entities = items = without_sitelinks = 0
+    lines = block.removesuffix(b"\n").split(b"\n")
+    for number, line in enumerate(lines):
+        text = line.strip().removesuffix(b",")
+        if text in (b"", b"[", b"]"):
+            continue
+        try:
+            entity = orjson.loads(text)
+            entity_id, links = entity["id"], entity.get("sitelinks")
+            if entity_id.startswith("Q"):
+                item = int(entity_id[1:])
+                found = [
+                    (place_of[wiki], _title(links[wiki]).encode())
+                    for wiki in (links.keys() & wanted if links else ())
+                ]
+                items += 1
+                without_sitelinks += not links
+                for place, title in found:
+                    qids.append(item)
+                    places.append(place)
+                    titles.append(title)
+            entities += 1
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+            broken.append((number, line[:60], "not an entity in JSON"))
+    rows = pa.record_batch(
+        [pa.array(qids, pa.int64()), pa.array(places, pa.int32()), pa.array(titles, pa.binary())],
+        schema=ROWS,
+    )
+    return ParsedItems(rows, entities, items, without_sitelinks, len(lines), broken)
+
+
 def _title(link: Any) -> str:
     title = link if isinstance(link, str) else link["title"]
     if not isinstance(title, str):
         raise TypeError("title is not a string")
     return title
-
-
-class _Opened:
-    """A file opened for reading lines, and how far it has been read in compressed bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._raw: IO[bytes] = open(path, "rb")  # noqa: SIM115 - closed in __exit__
-        except FileNotFoundError:
-            raise DataError(
-                f"{path}: no such file. Delete its source manifest to fetch it."
-            ) from None
-        self._stream: Any = self._raw
-
-    def __enter__(self) -> tuple[Any, Callable[[], int]]:
-        if self.path.suffix == ".bz2":
-            import indexed_bzip2
-
-            self._stream = indexed_bzip2.open(str(self.path), parallelization=1)
-            return self._stream, lambda: self._stream.tell_compressed() // 8
-        if self.path.suffix == ".gz":
-            self._stream = gzip.GzipFile(fileobj=self._raw)
-        return self._stream, self._raw.tell
-
-    def __exit__(self, *exception: object) -> None:
-        if self._stream is not self._raw:
-            self._stream.close()
-        self._raw.close()
-
-
-_open = _Opened
-
-
-def _lines(stream: Any, path: Path) -> Iterator[bytes]:
-    """Lines of a compressed stream; a damaged or cut file is one clear error."""
-    iterator = iter(stream)
-    while True:
-        try:
-            line = next(iterator, None)
-        except (EOFError, OSError, zlib.error, RuntimeError, ValueError) as error:
-            raise DataError(
-                f"{path}: damaged or cut off ({error or 'unexpected end of file'}). Delete it and "
-                "its source manifest so that it is fetched again."
-            ) from None
-        if line is None:
-            return
-        yield line
