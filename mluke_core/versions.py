@@ -12,7 +12,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "download_dump": 1,
     "download_source": 1,
     "extract": 2,
-    "resolve_redirects": 1,
+    "resolve_redirects": 2,
     "extraction_report": 1,
     "sitelinks": 1,
     "count_entities": 1,

@@ -33,9 +33,10 @@ rule extract:
 
 rule resolve_redirects:
     input:
-        lambda wildcards: [
-            f"{R}/redirects/{wildcards.lang}/{part}.parquet" for part in parts(wildcards.lang)
-        ],
+        redirects=lambda wildcards: parts_of(
+            wildcards.lang, f"{R}/redirects/{{lang}}/{{part}}.parquet"
+        ),
+        pages=lambda wildcards: pages_of(wildcards.lang),
     output:
         redirects=f"{R}/redirects/{{lang}}.parquet",
         report=f"{R}/reports/redirects/{{lang}}.json",
@@ -54,7 +55,8 @@ rule resolve_redirects:
         ),
     shell:
         "python workflow_scripts/resolve_redirects.py --settings {params.settings:q} "
-        "--redirects {input:q} --output {output.redirects:q} --report {output.report:q} --log {log:q}"
+        "--redirects {input.redirects:q} --pages {input.pages:q} --output {output.redirects:q} "
+        "--report {output.report:q} --log {log:q}"
 
 
 rule extraction_report:

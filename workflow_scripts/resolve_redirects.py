@@ -3,6 +3,7 @@
 Example:
     python workflow_scripts/resolve_redirects.py --settings '{"language": "en"}' \
         --redirects redirects/en/000.parquet redirects/en/001.parquet \
+        --pages pages/en/000.parquet pages/en/001.parquet \
         --output redirects/en.parquet --report reports/redirects/en.json
 """
 
@@ -20,6 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--redirects", type=Path, nargs="+", required=True, help="parts that `extract` wrote"
     )
+    parser.add_argument(
+        "--pages", type=Path, nargs="*", default=[], help="pages, to count redirects to none"
+    )
     parser.add_argument("--output", type=Path, required=True, help="Parquet file to write")
     parser.add_argument("--report", type=Path, required=True, help="JSON file to write")
     return run_step(parser, run, argv)
@@ -31,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     from mluke_core.io.parquet import stage_metadata, write_table
 
     (language,) = required_settings(arguments.settings, "language")
-    table, report = resolve_redirects(arguments.redirects, language)
+    table, report = resolve_redirects(arguments.redirects, language, arguments.pages)
     metadata = stage_metadata("resolve_redirects", arguments.settings, language)
     write_table(arguments.output, table, metadata)
     write_json(arguments.report, report)

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         source=arguments.dump[0].name,
     )
     if arguments.parts == 1:
-        table, resolved = resolve_redirects([redirects], language)
+        table, resolved = resolve_redirects([redirects], language, [folder / "pages.parquet"])
         write_table(redirects, table, stage_metadata("resolve_redirects", corpus, language))
         report = extraction_report([report], resolved)
         write_text(folder / "report.md", as_markdown(report))

@@ -22,7 +22,9 @@ from mluke_core.corpus.wikis import load_wiki
 from mluke_core.errors import DataError
 
 
-def resolve_redirects(paths: Sequence[Path], language: str) -> tuple[pa.Table, dict[str, Any]]:
+def resolve_redirects(
+    paths: Sequence[Path], language: str, pages: Sequence[Path] = ()
+) -> tuple[pa.Table, dict[str, Any]]:
     """Resolve the redirects of one wiki.
 
     A chain of any length is followed to its last page; the fragment (section) is the one that the
@@ -33,10 +35,13 @@ def resolve_redirects(paths: Sequence[Path], language: str) -> tuple[pa.Table, d
     Args:
         paths: the parts that `extract` wrote, in order.
         language: code of the wiki's language, for its namespaces.
+        pages: the wiki's pages as `extract` wrote them, to count the redirects whose chain ends at
+            a title that no article has. These are kept: what counts as an entity is decided later.
 
     Returns:
         The table (source, target, fragment), sorted by source, and the report: ``redirects``,
-        ``kept``, ``chains`` (kept ones with more than one hop) and ``dropped`` by reason.
+        ``kept``, ``chains`` (kept ones with more than one hop), ``dead_ends`` (kept ones that lead
+        to no article; None without ``pages``) and ``dropped`` by reason.
 
     Raises:
         DataError: a file is missing or has other columns.
@@ -104,9 +109,23 @@ def resolve_redirects(paths: Sequence[Path], language: str) -> tuple[pa.Table, d
         "redirects": total,
         "kept": resolved.num_rows,
         "chains": int((kept & leads_on).sum()),
+        "dead_ends": _dead_ends(resolved["target"], pages) if pages else None,
         "dropped": dropped,
     }
     return resolved, report
+
+
+def _dead_ends(targets: pa.ChunkedArray, pages: Sequence[Path]) -> int:
+    """How many of ``targets`` are no title of ``pages``."""
+    found = pa.concat_tables(_read_titles(path) for path in pages)["title"].combine_chunks()
+    return int(pc.sum(pc.invert(pc.is_in(targets, value_set=found))).as_py() or 0)
+
+
+def _read_titles(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=["title"]).replace_schema_metadata(None)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: not a readable Parquet file of pages ({error}).") from None
 
 
 def _kind(titles: Titles, target: str) -> str:

@@ -53,8 +53,8 @@ def extraction_report(
 
     Returns:
         ``{"language", "parts", "counts", "word_unit", "links": {"kept", "dropped"}, "redirects":
-        {"kept", "chains", "dropped"}, "broken"}``; ``broken`` names at most 100 pages and streams,
-        each with its part.
+        {"kept", "chains", "dead_ends", "dropped"}, "broken"}``; ``broken`` names at most 100 pages
+        and streams, each with its part.
 
     Raises:
         DataError: the reports are of several languages.
@@ -79,7 +79,7 @@ def extraction_report(
             "kept": sum(report["links"]["kept"] for report in parts),
             "dropped": dict(sorted(dropped.items())),
         },
-        "redirects": {key: resolved[key] for key in ("kept", "chains", "dropped")},
+        "redirects": {key: resolved[key] for key in ("kept", "chains", "dead_ends", "dropped")},
         "broken": broken[:NAMED_BROKEN],
     }
 
@@ -104,7 +104,11 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     lines += ["## Redirects", ""]
     lines += _table(
         "redirects",
-        [("kept", redirects["kept"]), ("of these through other redirects", redirects["chains"])]
+        [
+            ("kept", redirects["kept"]),
+            ("of these through other redirects", redirects["chains"]),
+            ("of these to no article", redirects["dead_ends"] or 0),
+        ]
         + [
             (f"dropped: {_DROPPED_REDIRECTS.get(k, k)}", n) for k, n in redirects["dropped"].items()
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -21,7 +22,7 @@ class SiteInfo:
     language: str = ""
     """``xml:lang`` of the root element, for example ``en``."""
     database: str = ""
-    """``dbname``, for example ``enwiki``; empty before schema 0.8."""
+    """``dbname``, for example ``enwiki``; before schema 0.8 worked out of the wiki's address."""
     schema: str = ""
     """Version of the export format, for example ``0.10``."""
     case: str = "first-letter"
@@ -47,6 +48,17 @@ def refuse_declarations(data: bytes, where: str) -> None:
             f"{where}: declares a document type or entities, which no MediaWiki dump does. "
             "The file is refused; fetch it again from a server you trust."
         )
+
+
+def _database(address: str) -> str:
+    """Name of the database behind a Wikipedia's address; empty for other addresses.
+
+    >>> _database("http://zh-yue.wikipedia.org/wiki/Main_Page")
+    'zh_yuewiki'
+    """
+    host = urlsplit(address).hostname or ""
+    code, _, domain = host.partition(".")
+    return code.replace("-", "_") + "wiki" if domain == "wikipedia.org" else ""
 
 
 def parse_siteinfo(data: bytes, where: str) -> SiteInfo:
@@ -86,7 +98,7 @@ def parse_siteinfo(data: bytes, where: str) -> SiteInfo:
             ) from None
     return SiteInfo(
         language=root.get("{http://www.w3.org/XML/1998/namespace}lang", ""),
-        database=text("dbname"),
+        database=text("dbname") or _database(text("base")),
         schema=root.get("version", ""),
         case=text("case") or "first-letter",
         namespaces=namespaces,

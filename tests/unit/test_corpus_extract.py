@@ -200,6 +200,15 @@ def test_a_dump_of_another_wiki(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert "says the language is 'de'; it is read as 'en'" in caplog.text
 
 
+def test_a_dump_of_another_wiki_from_before_its_name_was_in_the_header(tmp_path: Path) -> None:
+    base = "<base>http://de.wikipedia.org/wiki/Hauptseite</base>"
+    head = header("de", schema="0.3").replace("<dbname>dewiki</dbname>", base)
+    dump = multistream(tmp_path / "x.bz2", articles(1), head)
+    with pytest.raises(DataError, match=r"a dump of 'dewiki', but 'enwiki' was asked for"):
+        extract(tmp_path, [dump], wiki_name="enwiki")
+    extract(tmp_path, [dump], language="de", wiki_name="dewiki")
+
+
 def test_an_unknown_extractor(tmp_path: Path) -> None:
     dump = multistream(tmp_path / "x.bz2", articles(1))
     with pytest.raises(DataError, match="write mluke or wikiextractor"):
@@ -243,7 +252,7 @@ def test_the_command_for_people_who_only_want_text(
     redirects = pq.read_table(tmp_path / "out" / "redirects.parquet").to_pylist()
     assert [(row["source"], row["target"]) for row in redirects] == [("C", "A"), ("D", "A")]
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["redirects"] == {"kept": 2, "chains": 1, "dropped": {}}
+    assert report["redirects"] == {"kept": 2, "chains": 1, "dead_ends": 0, "dropped": {}}
     assert "| articles | 1 |" in (tmp_path / "out" / "report.md").read_text()
     assert corpus_main([str(tmp_path / "gone"), "-o", str(tmp_path / "out2")]) == 1
     assert "no such file" in capsys.readouterr().err

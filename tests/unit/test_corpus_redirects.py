@@ -32,7 +32,14 @@ def resolve(folder: Path, *parts: list[Row], language: str = "en") -> tuple[list
 def test_chains_over_parts_are_followed_and_sorted(tmp_path: Path) -> None:
     rows, report = resolve(tmp_path, [("C", "D", None), ("A", "B", None)], [("B", "C", None)])
     assert rows == [("A", "D", None), ("B", "D", None), ("C", "D", None)]
-    assert report == {"language": "en", "redirects": 3, "kept": 3, "chains": 2, "dropped": {}}
+    assert report == {
+        "language": "en",
+        "redirects": 3,
+        "kept": 3,
+        "chains": 2,
+        "dead_ends": None,
+        "dropped": {},
+    }
 
 
 def test_the_fragment_is_that_of_the_last_hop(tmp_path: Path) -> None:
@@ -85,6 +92,18 @@ def test_other_namespaces_and_wikis_are_dropped(tmp_path: Path) -> None:
 def test_the_first_of_two_with_the_same_title_counts(tmp_path: Path) -> None:
     rows, report = resolve(tmp_path, [("A", "B", None)], [("A", "C", None)])
     assert rows == [("A", "B", None)] and report["dropped"] == {"duplicate": 1}
+
+
+def test_redirects_to_no_article_are_counted(tmp_path: Path) -> None:
+    parts = []
+    for number, titles in enumerate((["A", "B"], ["C"])):
+        parts.append(tmp_path / f"pages{number}")
+        pq.write_table(pa.table({"page_id": [1] * len(titles), "title": titles}), parts[-1])
+    redirects = write(tmp_path / "r", [("x", "A", None), ("y", "x", None), ("z", "D", None)])
+    table, report = resolve_redirects([redirects], "en", parts)
+    assert table.num_rows == 3 and report["dead_ends"] == 1
+    with pytest.raises(DataError, match="gone: not a readable Parquet file of pages"):
+        resolve_redirects([redirects], "en", [tmp_path / "gone"])
 
 
 def test_no_redirects(tmp_path: Path) -> None:

@@ -25,14 +25,26 @@ def part(number: int, **counts: int) -> dict[str, Any]:
     }
 
 
-RESOLVED = {"language": "ja", "kept": 3, "chains": 1, "redirects": 5, "dropped": {"circle": 2}}
+RESOLVED = {
+    "language": "ja",
+    "kept": 3,
+    "chains": 1,
+    "dead_ends": 2,
+    "redirects": 5,
+    "dropped": {"circle": 2},
+}
 
 
 def test_parts_are_added_up() -> None:
     report = extraction_report([part(0, pages=1000, redirects=5), part(1, pages=234)], RESOLVED)
     assert report["counts"]["pages"] == 1234 and report["parts"] == 2
     assert report["links"] == {"kept": 20, "dropped": {"file": 3, "odd": 4}}
-    assert report["redirects"] == {"kept": 3, "chains": 1, "dropped": {"circle": 2}}
+    assert report["redirects"] == {
+        "kept": 3,
+        "chains": 1,
+        "dead_ends": 2,
+        "dropped": {"circle": 2},
+    }
     assert [entry["part"] for entry in report["broken"]] == [0, 0, 1, 1]
 
 
@@ -43,6 +55,7 @@ def test_the_page_to_read() -> None:
     assert "| kept | 10 | 76.9 % |" in text
     assert "| dropped: file or picture | 1 | 7.7 % |" in text
     assert "| dropped: odd | 2 | 15.4 % |" in text
+    assert "| of these to no article | 2 | 40.0 % |" in text
     assert "| dropped: runs in a circle | 2 | 40.0 % |" in text
     assert "| 0 | a.bz2 | 7 | 5 | a\\|&lt;b | bad |" in text
     assert "| 0 | a.bz2 | 9 |  |  | worse |" in text

@@ -92,7 +92,7 @@ def test_odd_dumps(
     if not dump.exists():
         pytest.skip("no odd dumps beside the mirror")
 
-    def extract(**corpus: bool) -> dict[str, int]:
+    def extract(wiki_name: str = "", **corpus: bool) -> dict[str, int]:
         paths = [tmp_path / kind for kind in ("pages", "redirects", "report")]
         report = extract_part(
             [dump],
@@ -102,13 +102,17 @@ def test_odd_dumps(
             pages_path=paths[0],
             redirects_path=paths[1],
             report_path=paths[2],
+            wiki_name=wiki_name,
             corpus=corpus,
         )
         return report["counts"]
 
+    if articles:
+        with pytest.raises(DataError, match=f"a dump of '{language}wiki', but 'frwiki'"):
+            extract("frwiki")
     if message:
         with pytest.raises(DataError, match=message):
             extract()
     if articles:
-        counts = extract(allow_truncated=bool(message))
+        counts = extract(f"{language}wiki", allow_truncated=bool(message))
         assert (counts["articles"], counts["redirects"]) == (articles, redirects)
