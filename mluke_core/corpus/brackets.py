@@ -10,20 +10,31 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from mluke_core.corpus.inline import PROTOCOL
+from mluke_core.corpus.inline import ADDRESS, PROTOCOL, decoded
 from mluke_core.corpus.reduce import protect
 from mluke_core.corpus.titles import INVALID, Titles
 
 # What the last third takes for a link.
-SIMPLE = r"\[\[([^][|\n<>{}]*+)(?:\|([^][]*+))?+\]\]"
-_OTHER = re.compile(r"\[\[(?!\[)(?![^][|\n<>{}]*+(?:\|[^][]*+)?+\]\])")
+_SIMPLE_INSIDE = rf"(?!{PROTOCOL})([^][|\n<>{{}}]*+)(?:\|([^][]*+))?+\]\]"
+SIMPLE = rf"\[\[(?<!\[\[\[){_SIMPLE_INSIDE}"
+# Behind a third bracket nothing is a link; [[http://… is an external link in brackets.
+_OTHER = re.compile(rf"\[\[(?!\[|{PROTOCOL})(?:(?<=\[\[\[)|(?!{_SIMPLE_INSIDE}))")
 _FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
 # A link with links inside, as in a picture's caption: most need no look at the whole page.
 _CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")
 _BRACKETS = re.compile(r"\[\[(?!\[)|\]\]|\n=")
-_EXTERNAL = re.compile(rf"\[{PROTOCOL}[^][\s<>\"]*+ ?+([^][\n]*+)\]")
+_EXTERNAL = re.compile(rf"\[{ADDRESS}([^][\n]++)\]")
 # Longer than any title with a fragment: a target is not looked for beyond it.
 _TARGET_LIMIT = 1000
+
+
+def is_block(options: str, blocks: frozenset[str]) -> bool:
+    """Whether one of a picture's options takes it out of its line.
+
+    >>> is_block("200px|left|a cat", frozenset({"left"})), is_block("thumb=x", frozenset({"thumb"}))
+    (True, True)
+    """
+    return any(part.partition("=")[0].strip() in blocks for part in options.split("|"))
 
 
 def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[str, bool]:
@@ -37,6 +48,7 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
     Returns:
         The text, and whether it now holds stand-ins (see :func:`mluke_core.corpus.reduce.protect`).
     """
+    blocks = titles.wiki.block_images
     kept: list[str] = []
     position = 0
     pairs: dict[int, int] | None = None
@@ -65,23 +77,31 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
         third = text.startswith("]", close + 2) and (
             text.count("[", start + 2, close) > text.count("]", start + 2, close)
         )
-        if target.hidden:
-            dropped[target.kind if close >= 0 else "invalid"] += 1
-            position = close + 2 + third
-            if close < 0:
-                position = text.find("\n", start)
-                position = len(text) if position < 0 else position
+        if close < 0:
+            dropped["invalid"] += 1
+            # What follows must not become a list item.
+            kept.append("<wbr>")
+            position = start + 2
             continue
-        if close < 0 or label < 0 or target is INVALID or "[[" in text[label:close]:
+        is_third = text.startswith("[[[", start - 1) and start > 0
+        if target.hidden and not is_third:
+            dropped[target.kind] += 1
+            position = close + 2 + third
+            if label >= 0 and target.kind == "file" and is_block(text[label:close], blocks):
+                kept.append("<hr>")
+            continue
+        if is_third or target.kind == INVALID.kind or text.find("[[", start + 2, close) >= 0:
             # MediaWiki makes no link of it; what stands inside is ordinary text.
             dropped["invalid"] += 1
-            position = label if close >= 0 and label >= 0 else start + 2
-            if close >= 0:
-                omitted.append(close)
+            position = label if label >= 0 else start + 2
+            omitted.append(close)
             continue
-        inside = text[label : close + third]
+        inside = text[label : close + third] if label >= 0 else decoded(raw)
         position = close + 2 + third
         inside = _EXTERNAL.sub(r"\1", inside)
+        if label < 0:  # its section holds what SIMPLE excludes
+            raw = raw.partition("#")[0] + "#"
+            inside = protect(inside)
         inside = inside.replace("[", protect("[")).replace("]", protect("]"))
         protected = True
         kept.append(f"[[{raw}|{inside}]]")

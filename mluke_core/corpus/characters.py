@@ -7,6 +7,7 @@ from html.entities import html5
 
 import numpy as np
 
+_TABS = re.compile(r"\n\t[ \t]*+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # ZWJ and ZWNJ shape words in Indic, Arabic and other scripts; between anything else they are noise.
 _LETTER = "[^\\W_]|[\u0300-\u036f\u0591-\u08ff\u0900-\u109f\u135d-\u135f\u1712-\u18a9\u1a17-\u1cff]"
@@ -75,7 +76,8 @@ def clean_characters(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\t" in text:
-        text = text.replace("\t", " ")
+        # Only a space in front makes a line preformatted.
+        text = _TABS.sub("\n", text).replace("\t", " ")
     if not text.isascii():
         text = _replace_odd(text)
         if "\u200d" in text or "\u200c" in text:

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 from urllib.parse import unquote
 
-from mluke_core.corpus.characters import clean_characters, drop_controls
+from mluke_core.corpus.characters import clean_characters, decode_entities
 
 Link = tuple[int, int, str]
 """Start and end (characters of the paragraph's text, end exclusive) and the normalised target."""
 
-PROTOCOL = r"(?:https?:|ftps?:|sftp:|ircs?:|mailto:|news:|gopher:|svn:|git:|geo:|tel:|//)"
-_INLINE = re.compile(
-    rf"''+|<[/a-zA-Z][^<>]*+>|\[{PROTOCOL}[^][\s<>\"]*+ ?+([^][\n]*+)\]|__[^\W_]+__"
+PROTOCOL = (
+    r"(?i:(?:https?|ftps?|sftp|ircs?|gopher|svn|git|ssh|telnet|nntp|mms|redis|worldwind)://"
+    r"|(?:mailto|news|geo|tel|sips?|sms|urn|xmpp|magnet|bitcoin|matrix):|//)"
 )
+# An address and the space behind it; two apostrophes are the beginning of its text.
+ADDRESS = rf"{PROTOCOL}(?:\[[0-9a-fA-F:.]*+\])?+[^][\s<>\"']*+(?:'(?!')[^][\s<>\"']*+)*+\ ?+"
+_INLINE = re.compile(rf"''+|<[/a-zA-Z][^<>]*+>|\[{ADDRESS}([^][\n]*+)\]|__[^\W_]+__")
 _LABEL_SPACE = re.compile(r"\s+")
 _SPACES = re.compile("  ++")
 
 _BLOCKS = """
-p div center blockquote ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr poem pre table caption tr td th tbody
-thead tfoot section article aside header footer nav figure figcaption address
+p div center blockquote ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr poem pre table caption tr td th
 """
 _INLINES = """
 b i u s em strong small big sub sup span font tt code kbd samp var cite abbr dfn q bdi bdo del ins
-strike mark ruby rb rbc rtc rt rp time wbr data a label acronym nobr blink nowiki noinclude
-includeonly onlyinclude translate tvar languages ref references math chem ce gallery timeline score
-syntaxhighlight source imagemap templatestyles graph hiero mapframe maplink inputbox categorytree
-indicator templatedata style script img noindex meta link phonos dynamicpagelist charinsert listing
-rss
+strike mark ruby rb rbc rtc rt rp time wbr data a label acronym nobr blink includeonly translate
+tvar languages ref references math chem ce gallery timeline score syntaxhighlight source imagemap
+templatestyles graph hiero mapframe maplink inputbox categorytree indicator templatedata style
+script img noindex meta link phonos dynamicpagelist charinsert listing rss
 """
 BLOCK_TAGS = frozenset(_BLOCKS.split())
 INLINE_TAGS = frozenset(_INLINES.split())
@@ -59,15 +59,39 @@ def restore_apostrophe(
     return 1
 
 
-def definition_split(text: str, links: list[Link]) -> int:
-    """Where the colon stands that ends the term of ``; term : meaning``; -1 when there is none."""
-    position = text.find(":")
-    for start, end, _ in links:
-        if 0 <= position < start:
-            break
-        if position < end:
-            position = text.find(":", end)
-    return position
+_TERM_OR_RULE = re.compile(r"\n(?:([*\#:;]*+)(?<=;)([^\n]*+)|(={3,}+)\ ?+(?=\n|\Z))")
+_TERM_TOKENS = re.compile(rf"\[|\]|-\{{|\}}-|<(/?)[a-zA-Z][^<>]*+>|{PROTOCOL}|(:)")
+_DEEPEST_HEADING = 6
+
+
+def split_lines(text: str) -> str:
+    """Put the meaning of ``; term : meaning`` into a line of its own, as MediaWiki does.
+
+    Colons inside links, addresses and elements do not end the term. A line of nothing but equals
+    signs is a heading of the ones in the middle.
+    """
+    return _TERM_OR_RULE.sub(_split_line, text)
+
+
+def _split_line(match: re.Match[str]) -> str:
+    marks, term, signs = match.groups()
+    if signs:
+        level = min((len(signs) - 1) // 2, _DEEPEST_HEADING)
+        inner = "=" * (len(signs) - 2 * level)
+        return f"\n{'=' * level} {inner} {'=' * level}"
+    depth = 0
+    for token in _TERM_TOKENS.finditer(term):
+        first = token.group()[0]
+        if first == "[" or first == "-":
+            depth += 1
+        elif token.group(1) == "":
+            depth += not token.group().endswith("/>")
+        elif first in "]}<":
+            depth = max(depth - 1, 0)
+        elif token.group(2) and not depth:
+            colon = token.start()
+            return f"\n{marks}{term[:colon]}\n{marks[:-1]}: {term[colon + 1 :]}"
+    return str(match.group())
 
 
 def prefix_length(plain: str, prefix: re.Pattern[str]) -> int:
@@ -82,7 +106,7 @@ def decoded(target: str) -> str:
     """A target as a reader sees it when the link has no label."""
     if "%" in target:
         target = unquote(target)
-    return clean_characters(drop_controls(unescape(target))).strip(" :\n")
+    return clean_characters(decode_entities(target).replace("\n", " ")).strip(" ")
 
 
 def plain_label(label: str) -> str:
@@ -91,7 +115,7 @@ def plain_label(label: str) -> str:
     if "[[" in label:
         label = label.replace("[[", "")
     if "&" in label:
-        label = clean_characters(drop_controls(unescape(label)))
+        label = clean_characters(decode_entities(label))
     return _LABEL_SPACE.sub(" ", label)
 
 

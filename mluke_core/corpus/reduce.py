@@ -14,16 +14,17 @@ asked of single characters where possible: finding a string of two costs ten tim
 from __future__ import annotations
 
 import re
-from html import unescape
 
-from mluke_core.corpus.characters import drop_controls
+from mluke_core.corpus.characters import decode_entities
+from mluke_core.corpus.inline import split_lines
 from mluke_core.corpus.templates import TextTemplates
+from mluke_core.corpus.variants import Variants
 
 # XML allows none of these control characters, so they are free to stand for markup characters
 # that are shown as they are, and for lines that held nothing but comments.
 _PROTECTED_CHARACTERS = "[]{}|'=*#:;<>&_!-/"
 _STAND_INS = "\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x01\x02\x03\x04"
-_COMMENT_LINE = "\x05\n"
+_COMMENT_LINE = "\x05"
 # Left where letters, quotes or brackets behind an element would else join what stands before it.
 _SEPARATOR = "<wbr>"
 _PROTECT = str.maketrans(
@@ -37,7 +38,7 @@ _STAND_IN = re.compile("[\x01-\x04\x0e-\x1b]")
 DROPPED_ELEMENTS = (
     "ref|math|chem|ce|gallery|timeline|score|syntaxhighlight|source|pre|imagemap|templatestyles|"
     "graph|hiero|mapframe|maplink|inputbox|categorytree|indicator|references|templatedata|"
-    "includeonly|rt|rp|style|script|dynamicpagelist|charinsert|listing|phonos|"
+    "includeonly|rt|rtc|rp|style|script|dynamicpagelist|charinsert|listing|phonos|"
     "lqtpage|rss|section"
 )
 _COMMENT = r"!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z)"
@@ -50,10 +51,14 @@ _ANGLES = re.compile(
     rf"|({_COMMENT})(?:[ \t]*+<{_COMMENT})*+(?:[ \t]++(?=\n|\Z))?+"  # 2
     rf"|(nowiki)(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 3, its content 4
     rf"((?:[^<]*+(?:<(?!/nowiki)[^<]*+){{0,{_NEAR}}}+))</nowiki\s*+>)"
-    r"|(table)(?=[\s>]))",  # 5
+    r"|(table)(?=[\s>])"  # 5
+    r"|/?+(?:no|only)include\s*+/?+>)",
     re.IGNORECASE,
 )
+_COMMENT_LINES = re.compile(rf"\n[ \t]*+{_COMMENT_LINE}(?=\n)")
 _ELEMENT_GROUP, _COMMENT_GROUP, _TABLE_GROUP = 1, 2, 5
+_IN_TAG = re.compile(r"<[a-zA-Z][^<>]*+\Z")
+_LONGEST_TAG = 500
 _OPENERS = re.compile(rf"<({DROPPED_ELEMENTS}|nowiki)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
 _CLOSERS = {
     name: re.compile(rf"</{name}\s*+>", re.IGNORECASE)
@@ -78,9 +83,6 @@ _INNERMOST_TABLE = re.compile(
 )
 _TABLE_PASSES = 6
 _TABLE_TOKENS = re.compile(r"\{\||\|\}|<table(?=[\s>])|</table\s*+>", re.IGNORECASE)
-_VARIANT_RULE = re.compile(r"-\{([^{}]*+)\}-")
-_VARIANT_FLAGS = re.compile(r"([A-Za-z+\-;\s]*?)\|(.*)", re.DOTALL)
-_VARIANT_PASSES = 4
 
 
 class Reducer:
@@ -88,10 +90,10 @@ class Reducer:
 
     Args:
         templates: the templates that carry text.
-        variants: script variants in order of preference, for ``-{…}-``; empty: not used.
+        variants: how rules of script variants (``-{…}-``) are read; None: there are none.
     """
 
-    def __init__(self, templates: TextTemplates, variants: tuple[str, ...] = ()) -> None:
+    def __init__(self, templates: TextTemplates, variants: Variants | None = None) -> None:
         self._templates = templates
         self._variants = variants
         # A template that carries text is not dropped with its kind, but one inside an infobox is.
@@ -111,7 +113,7 @@ class Reducer:
         if "<" in text:
             text = _ANGLES.sub(self._replace_angle, text)
             if self._comment_lines:
-                text = text.replace(_COMMENT_LINE, "")
+                text = _COMMENT_LINES.sub("", "\n" + text)[1:]
             if "<" in text and _OPENERS.search(text):
                 text = _drop_long_elements(text)
                 self._protected = True
@@ -121,8 +123,9 @@ class Reducer:
             text = text.replace("}}", "")
         if self._html_table or ("{" in text and "{|" in text):
             text = _drop_tables(text, self._html_table)
-        if self._variants and "-{" in text:
-            text = self._choose_variants(text)
+        text = split_lines("\n" + text)[1:]
+        if self._variants is not None and "-{" in text:
+            text = self._variants.convert(text)
         return text, self._protected
 
     def _replace_angle(self, match: re.Match[str]) -> str:
@@ -132,7 +135,9 @@ class Reducer:
         if group == _COMMENT_GROUP:
             if text.startswith("\n", end) and _starts_line(text, start, " \t"):
                 self._comment_lines = True
-                return _COMMENT_LINE[0]
+                return _COMMENT_LINE
+            return ""
+        if group is None:
             return ""
         if group == _TABLE_GROUP:
             self._html_table = True
@@ -141,7 +146,10 @@ class Reducer:
             following = text[end : end + 1]
             return _SEPARATOR if following.isalnum() or following in ("[", "'") else ""
         self._protected = True
-        return _protected(match.group(4) or "")
+        content = match.group(4) or ""
+        if _IN_TAG.search(text, max(0, start - _LONGEST_TAG), start):
+            return protect(decode_entities(content))
+        return _protected(content)
 
     def _drop_templates(self, text: str) -> str:
         for _ in range(_TEMPLATE_PASSES):
@@ -153,36 +161,6 @@ class Reducer:
         if ("{" in text and "{{" in text) or ("}" in text and "}}" in text):
             text = _drop_deep_templates(text)
         return text
-
-    def _choose_variants(self, text: str) -> str:
-        for _ in range(_VARIANT_PASSES):
-            text, count = _VARIANT_RULE.subn(self._variant, text)
-            if not count:
-                break
-        return text.replace("-{", "").replace("}-", "")
-
-    def _variant(self, match: re.Match[str]) -> str:
-        """Text of one ``-{flags|rules}-``: the rule of the most preferred variant."""
-        body: str = match.group(1)
-        flags: set[str] = set()
-        split = _VARIANT_FLAGS.fullmatch(body)
-        if split:
-            flags = {flag.strip() for flag in split.group(1).split(";")}
-            body = split.group(2)
-        if flags & {"H", "T", "-"}:
-            return ""
-        if "R" in flags or ":" not in body:
-            return body
-        rules: dict[str, str] = {}
-        for rule in body.split(";"):
-            code, colon, value = rule.partition(":")
-            # A one-way rule is written a=>code:b.
-            code = code.rpartition("=>")[2].strip().lower()
-            if colon and code in self._variants:
-                rules.setdefault(code, value.strip())
-        if not rules:
-            return body
-        return next(rules[code] for code in self._variants if code in rules)
 
 
 def protect(text: str) -> str:
@@ -197,7 +175,7 @@ def shown(text: str) -> str:
 
 def _protected(content: str) -> str:
     """What <nowiki> leaves: separated from a link in front of it and behind it."""
-    return f"{_SEPARATOR}{protect(drop_controls(unescape(content)))}{_SEPARATOR}"
+    return f"{_SEPARATOR}{protect(decode_entities(content))}{_SEPARATOR}"
 
 
 def _drop_long_elements(text: str) -> str:

@@ -129,19 +129,22 @@ class Titles:
             before, _, rest = text.partition(":")
             name = before.strip(" ").lower()
             rest = rest.lstrip(" ")
-            if not rest:
-                break
             number = wiki.namespaces.get(name)
             if number is not None:
+                if not rest:
+                    return INVALID
                 kind = {MEDIA: "file", FILE: "file", CATEGORY: "category"}.get(number, "namespace")
                 # [[Media:…]] is a plain link to the file itself: its label shows.
                 hidden = not escaped and number in (FILE, CATEGORY)
                 prefix = wiki.canonical.get(number, before.strip(" ")) + ":"
                 text = rest
             elif name == wiki.language:
+                # Behind the wiki's own prefix every link is one that shows.
                 text = rest
-                escaped = False
+                escaped = True
                 continue
+            elif (name in wiki.languages or name in wiki.interwiki) and _ILLEGAL.search(rest):
+                return INVALID
             elif name in wiki.languages:
                 return Target("interlanguage", text, fragment, not escaped)
             elif name in wiki.interwiki:

@@ -18,6 +18,17 @@ _RULE = re.compile(r"-\{((?:[^-{}]++|-(?!\{)|\{|\}(?!-))*+)\}-")
 _ENTITY_END = re.compile(r"(&[#a-zA-Z0-9]{1,30});")
 # Stands for a semicolon that ends an entity while rules are split at semicolons.
 _MARK = "\x07"
+# Codes of BCP 47 and the ones that wikis use for the same.
+_STANDARD_CODES = {
+    "zh-hans-cn": "zh-cn",
+    "zh-hans-sg": "zh-sg",
+    "zh-hans-my": "zh-my",
+    "zh-hant-tw": "zh-tw",
+    "zh-hant-hk": "zh-hk",
+    "zh-hant-mo": "zh-mo",
+    "sr-cyrl": "sr-ec",
+    "sr-latn": "sr-el",
+}
 # Others are ignored; so are those that name variants, for nothing is converted here.
 _FLAGS = frozenset("ATRDHN-")
 
@@ -44,11 +55,11 @@ class Variants:
             text, count = _RULE.subn(self._shown, text)
             if not count:
                 break
-        return text.replace("-{", "").replace("}-", "")
+        return text
 
     @cached_property
     def _separator(self) -> re.Pattern[str]:
-        codes = "|".join(map(re.escape, self.fallbacks))
+        codes = "|".join(map(re.escape, [*self.fallbacks, *_STANDARD_CODES]))
         # Only a semicolon with another rule behind it separates.
         return re.compile(rf";\s*(?=(?:{codes})\s*:|[^;]*?=>\s*(?:{codes})\s*:|\s*\Z)", re.I)
 
@@ -88,6 +99,7 @@ class Variants:
                 continue
             source, arrow, target = code.replace("=&gt;", "=>").partition("=>")
             code = (target if arrow else source).strip().lower()
+            code = _STANDARD_CODES.get(code, code)
             if code not in self.fallbacks:
                 return {}, {}
             value = value.strip()

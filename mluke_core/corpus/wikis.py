@@ -50,10 +50,11 @@ class Wiki:
     character class; empty: none do."""
     prefix: str
     """The same for characters before the brackets (Arabic)."""
-    variants: tuple[str, ...]
-    """Script variants in order of preference; empty: the wiki has none."""
     variant_rules: Variants | None
     """How rules of script variants (``-{…}-``) are read; None: the wiki has none."""
+    block_images: frozenset[str]
+    """Options of a picture that take it out of its line (``thumb``, ``right``), local and English:
+    what stands before and behind such a picture are two paragraphs."""
     first_letter: bool
     """Whether titles begin with a capital."""
     words: str
@@ -111,18 +112,11 @@ def load_wiki(language: str, siteinfo: SiteInfo | None = None) -> Wiki:
         redirects=tuple(entry["redirects"]),
         trail=entry["trail"],
         prefix=entry.get("prefix", ""),
-        variants=_variant_order(entry.get("variants")),
         variant_rules=_variants(entry.get("variants")),
+        block_images=frozenset(facts["block_images"]) | frozenset(entry.get("block_images", ())),
         first_letter=siteinfo is None or siteinfo.case != "case-sensitive",
         words=entry.get("words", "spaces"),
     )
-
-
-def _variant_order(entry: dict[str, Any] | None) -> tuple[str, ...]:
-    if entry is None:
-        return ()
-    wanted: str = entry["wanted"]
-    return tuple(dict.fromkeys((wanted, *entry["fallbacks"][wanted], *entry["fallbacks"])))
 
 
 def _variants(entry: dict[str, Any] | None) -> Variants | None:

@@ -11,26 +11,26 @@ link does is remembered, since nearly all of them recur.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from typing import NamedTuple
 
-from mluke_core.corpus.brackets import SIMPLE, simplify_links
-from mluke_core.corpus.characters import clean_characters, decode_entities, drop_controls
+from mluke_core.corpus.brackets import SIMPLE, is_block, simplify_links
+from mluke_core.corpus.characters import ENTITY, clean_characters, decode_entities, drop_controls
 from mluke_core.corpus.inline import (
+    ADDRESS,
     BLOCK_TAGS,
     INLINE_TAGS,
-    PROTOCOL,
     Link,
     collapse_spaces,
     decoded,
-    definition_split,
     plain_label,
     prefix_length,
     restore_apostrophe,
 )
 from mluke_core.corpus.reduce import Reducer, shown
 from mluke_core.corpus.templates import TextTemplates
-from mluke_core.corpus.titles import ARTICLE, Titles
+from mluke_core.corpus.titles import ARTICLE, INVALID, Titles
 from mluke_core.corpus.wikis import Wiki
 
 
@@ -49,16 +49,25 @@ _TAGS = "|".join(sorted(BLOCK_TAGS | INLINE_TAGS | {"br"}, key=lambda name: (-le
 # Groups: 1 the piece of markup; of a link also 2 the target, 3 the label, 4 the trail.
 _MARKUP = (
     rf"({SIMPLE}(%s)"
-    rf"|\[(?i:{PROTOCOL})[^][\s<>\"]*+\ ?+"
+    rf"|\[{ADDRESS}"
     r"|\]"
     r"|''+"
     rf"|</?+(?i:{_TAGS})(?=[\s/>])[^<>]*+>"
-    r"|&(?:\#(?:\d{1,8}|[xX][0-9a-fA-F]{1,7});|[A-Za-z][A-Za-z0-9]{1,30};)"
+    rf"|{ENTITY}"
     r"|__(?:[^\W_]+(?:_[^\W_]+)*+)__"
-    # Blank lines, then what the next line begins with: a heading, a list, a rule, or the remains
-    # of a table or template.
-    r"|\n(?:\ ?\n)*+\ ?+(?:=++(?=[^\n]*=\ ?(?:\n|\Z))|[*\#:;]++|----+|\|[^\n]*+)?+)"
+    # Blank lines, then what the next line begins with: a heading, a list, a rule, the remains of a
+    # table or template, or a space.
+    r"|\n(?:\ ?\n)*+(?:=++(?=[^\n]*=\ ?(?:\n|\Z))|[*\#:;]++|----+|\ ?\|[^\n]*+|\ )?+)"
 )
+# Behaviour switches in English work in any case on every wiki.
+_SWITCHES = frozenset(
+    {"notoc", "forcetoc", "toc", "noeditsection", "nogallery", "index", "noindex", "hiddencat"}
+    | {"newsectionlink", "nonewsectionlink", "staticredirect", "notitleconvert", "notc"}
+    | {"nocontentconvert", "nocc", "disambig"}
+)
+_DEEPEST_HEADING = 6
+_INDENTED, _NEWLY_INDENTED = "indented", "newly indented"
+_ALL_INDENTED = (_INDENTED, _NEWLY_INDENTED)
 _TAG_NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 
 # What a piece of markup does.
@@ -104,7 +113,7 @@ class WikitextExtractor:
         self.kept = 0
         self.dropped: Counter[str] = Counter()
         self._paragraph_per_line = paragraph_per_line
-        self._reduce = Reducer(TextTemplates(wiki.language, template_text), wiki.variants)
+        self._reduce = Reducer(TextTemplates(wiki.language, template_text), wiki.variant_rules)
         trail = f"[{wiki.trail}]*+" if wiki.trail and link_trails else ""
         self._cut = re.compile(_MARKUP % trail).split
         prefix = wiki.prefix if link_trails else ""
@@ -127,7 +136,7 @@ class WikitextExtractor:
             protected |= in_labels
         if self._paragraph_per_line:
             text = text.replace("\n", "\n\n")
-        paragraphs = self._paragraphs("\n" + clean_characters(text))
+        paragraphs = self._paragraphs(clean_characters("\n" + text))
         if protected:
             paragraphs = [Paragraph(shown(text), links, kind) for text, links, kind in paragraphs]
         return paragraphs
@@ -136,7 +145,8 @@ class WikitextExtractor:
         paragraphs: list[Paragraph] = []
         parts: list[str] = []
         links: list[Link] = []
-        length = line_length = 0
+        length = 0
+        line_length = line_part = 0  # characters and parts of the paragraph before its last line
         kind = "text"
         bold = italic = external = 0
         bold_marks: list[tuple[int, int]] = []
@@ -152,6 +162,14 @@ class WikitextExtractor:
                 title, anchor, reason = targets.get(raw) or self._target(raw)
                 if anchor is None:
                     self.dropped[reason] += 1
+                    if label and reason == "file" and is_block(label, self.wiki.block_images):
+                        if parts:
+                            self._finish_lines(paragraphs, parts, links, kind, line_part)
+                            parts, links, length, bold_marks = [], [], 0, []
+                        line_length = line_part = 0
+                    else:
+                        # A line with nothing but such links is none to the reader.
+                        line_length = -1
                     if trail:
                         parts.append(trail)
                         length += len(trail)
@@ -168,7 +186,9 @@ class WikitextExtractor:
                     if anchor[-1:] == " ":
                         anchor = anchor.rstrip(" ")
                         following = True
-                elif trail:
+                else:
+                    if label is not None:
+                        title, reason = "", "invalid"  # [[cat|]]
                     anchor += trail
                 if not anchor:
                     self.dropped["empty"] += 1
@@ -197,19 +217,22 @@ class WikitextExtractor:
                 bold = italic = external = 0
                 # A line with a space alone is blank.
                 if (
-                    not payload
-                    and kind == "text"
-                    and length > line_length
-                    and length > line_length + (parts[-1] == " ")
+                    length > line_length
+                    and (
+                        (not payload and kind == "text")
+                        or (payload == _INDENTED and kind in _ALL_INDENTED)
+                    )
+                    and (not parts or length > line_length + (parts[-1] == " "))
                 ):
                     parts.append(" ")
                     length += 1
                     line_length = length
+                    line_part = len(parts)
                     continue
                 if parts:
                     self._finish(paragraphs, parts, links, kind)
                     parts, links, length = [], [], 0
-                line_length = 0
+                line_length = line_part = 0
                 kind = payload or "text"
             elif effect == _QUOTES:
                 run = len(markup)
@@ -237,14 +260,34 @@ class WikitextExtractor:
                     length += 1
             elif effect == _BREAK:
                 if parts:
-                    self._finish(paragraphs, parts, links, kind)
+                    line = 0 if payload else line_part
+                    self._finish_lines(paragraphs, parts, links, kind, line)
                     parts, links, length, bold_marks = [], [], 0, []
-                line_length = 0
+                line_part = 0
+                # The rest of a line behind the end of a block is a paragraph of its own.
+                line_length = sys.maxsize if payload else 0
         if parts:
             if bold_marks and bold & 1 and italic & 1:
                 restore_apostrophe(parts, links, bold_marks)
             self._finish(paragraphs, parts, links, kind)
         return paragraphs
+
+    def _finish_lines(
+        self,
+        paragraphs: list[Paragraph],
+        parts: list[str],
+        links: list[Link],
+        kind: str,
+        line: int,
+    ) -> None:
+        """Finish before a block: its line, from part ``line`` on, is a paragraph of its own."""
+        if 0 < line < len(parts):
+            start = sum(map(len, parts[:line]))
+            before = [link for link in links if link[0] < start]
+            links = [(s - start, e - start, t) for s, e, t in links[len(before) :]]
+            self._finish(paragraphs, parts[:line], before, kind)
+            parts = parts[line:]
+        self._finish(paragraphs, parts, links, kind)
 
     def _finish(
         self, paragraphs: list[Paragraph], parts: list[str], links: list[Link], kind: str
@@ -255,21 +298,17 @@ class WikitextExtractor:
             text, links = collapse_spaces(text, links)
         if text[-1:] == " ":
             text = text[:-1]
-        if kind == "heading":
+        if kind[0] == "=":
             end = links[-1][1] if links else 0
-            text = text[: max(end, len(text.rstrip("= ")))]
-        elif kind == "definition":
-            kind = "item"
-            split = definition_split(text, links)
-            if split >= 0:
-                term, meaning = text[:split].rstrip(" "), text[split + 1 :]
-                offset = len(text) - len(meaning.lstrip(" "))
-                if term:
-                    inside = [link for link in links if link[1] <= split]
-                    paragraphs.append(Paragraph(term, inside, kind))
-                    self.kept += len(inside)
-                links = [(s - offset, e - offset, t) for s, e, t in links if s > split]
-                text = text[offset:]
+            stripped = text[: max(end, len(text.rstrip("=")))]
+            level = min(len(kind), len(text) - len(stripped), _DEEPEST_HEADING)
+            text = text[: len(text) - level].rstrip(" ")
+            if 0 < level < len(kind):
+                text = "=" * (len(kind) - level) + text
+                links = [(s + len(kind) - level, e + len(kind) - level, t) for s, e, t in links]
+            kind = "heading"
+        elif kind in _ALL_INDENTED:
+            kind = "text"
         if text:
             paragraphs.append(Paragraph(text, links, kind))
             self.kept += len(links)
@@ -279,10 +318,13 @@ class WikitextExtractor:
         target = self.titles.parse(raw)
         anchor: str | None = None
         if not target.hidden:
-            anchor = raw.lstrip(" :").rstrip(" ")
-            if "%" in anchor or "&" in anchor:
-                anchor = decoded(anchor)
-            anchor = plain_label(anchor)
+            anchor = raw.strip(" ")
+            if target.kind == INVALID.kind:
+                anchor = clean_characters(decode_entities(anchor))
+            else:
+                anchor = anchor.removeprefix(":").lstrip(" ")
+                if "%" in anchor or "&" in anchor:
+                    anchor = decoded(anchor)
         title = target.title if target.kind == ARTICLE else ""
         known = (title, anchor, target.kind)
         if len(self._targets) >= _REMEMBERED_TARGETS:
@@ -303,12 +345,16 @@ class WikitextExtractor:
 def _effect_of(markup: str) -> _Effect:
     first = markup[0]
     if first == "\n":
-        mark = markup.lstrip("\n ")[:1]
+        start = markup.lstrip("\n ")
+        mark = start[:1]
         if mark == "=":
-            return _LINE, "heading"
+            return _LINE, start
         if mark and mark in "*#:;":
-            return _LINE, "definition" if markup[-1] == ";" else "item"
-        return _LINE, "text" if mark or markup.count("\n") > 1 else ""
+            return _LINE, "item"
+        blank = mark or markup.count("\n") > 1
+        if markup[-1] == " ":
+            return _LINE, _NEWLY_INDENTED if blank else _INDENTED
+        return _LINE, "text" if blank else ""
     if first == "'":
         run = len(markup)
         return _QUOTES, "'" * (1 if run == 4 else max(run - 5, 0))
@@ -317,7 +363,9 @@ def _effect_of(markup: str) -> _Effect:
         name = match.group(1).lower() if match else ""
         if name == "br":
             return _TEXT, " "
-        return _BREAK if name in BLOCK_TAGS else _NOTHING, ""
+        if name in BLOCK_TAGS:
+            return _BREAK, "/" if markup[1] == "/" else ""
+        return _NOTHING, ""
     if first == "&":
         characters = clean_characters(decode_entities(markup))
         if characters.isspace():
@@ -327,4 +375,5 @@ def _effect_of(markup: str) -> _Effect:
         return _OPEN, ""
     if first == "]":
         return _CLOSE, ""
-    return (_NOTHING, "") if markup == markup.upper() else (_TEXT, markup)
+    known = markup == markup.upper() or markup.strip("_").lower() in _SWITCHES
+    return (_NOTHING, "") if known else (_TEXT, markup)

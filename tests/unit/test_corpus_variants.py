@@ -40,8 +40,10 @@ def rules(language: str, wanted: str = "") -> Variants:
         ("-{a-b{c}d}-", "a-b{c}d"),
         ("-{ -{zh-cn:[[甲|乙]];zh-tw:丙}- }-", " [[甲|乙]] "),
         ("-{[[甲|乙]]}-", "[[甲|乙]]"),
-        ("a-{b", "ab"),
-        ("a}-b", "ab"),
+        ("a-{b", "a-{b"),
+        ("a}-b", "a}-b"),
+        ("-{zh-hant:甲;zh-Hans:乙}-", "乙"),
+        ("-{zh-Hant-TW:甲;zh-Hans-CN:乙}-", "乙"),
     ],
 )
 def test_chinese(text: str, shown: str) -> None:

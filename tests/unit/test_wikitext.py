@@ -40,13 +40,13 @@ def shown(text: str, language: str = "en", **options: bool) -> list[str]:
         ("[[Cat|a [b] c]]", ["<a [b] c|Cat>"]),
         ("[[Cat|a [b]]]", ["<a [b]|Cat>"]),
         ("[[Cat|a|b]]", ["<a|b|Cat>"]),
-        ("[[[Cat]]]", ["[<Cat>]"]),
+        ("[[[Cat]]] [[[cat|dog]]]", ["[Cat] [dog]"]),
         ("[[Cat#Fur]]", ["<Cat#Fur|Cat>"]),
         ("[[Cat#Fur|fur]]", ["<fur|Cat>"]),
         ("[[#Fur|fur]] [[#Fur]]", ["fur #Fur"]),
         ("[[AT%26T]] [[R&amp;B|r]]", ["<AT&T> <r|R&B>"]),
         ("[[:Cat]]", ["<Cat>"]),
-        ("[[Cat|]]", ["<Cat>"]),
+        ("[[Cat|]]s", ["Cats"]),
         ("[[Cat| ]]x", ["<x|Cat>"]),
         ("[[Cat|<b></b>]] y", ["y"]),
         ("[[]] [[|x]] [[a<b]]", ["x a<b"]),
@@ -63,7 +63,7 @@ def test_links(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a [[File:x.jpg|thumb|A [[cat]] [http://a b]]] b", ["a b"]),
+        ("a [[File:x.jpg|20px|A [[cat]] [http://a b]]] b", ["a b"]),
         ("a [[file:x.jpg]] [[IMAGE:y.png|z]]b", ["a b"]),
         ("a [[:File:x.jpg]] b", ["a File:x.jpg b"]),
         ("a [[Media:x.ogg|listen]]", ["a listen"]),
@@ -74,7 +74,7 @@ def test_links(text: str, expected: list[str]) -> None:
         ("a [[wikt:cat|cat]]s b", ["a cats b"]),
         ("a [[User:X|x]], [[Wikipedia:Y]]", ["a x, Wikipedia:Y"]),
         ("[[en:Cat]]", ["<en:Cat|Cat>"]),
-        ("[[File:x.jpg|thumb|unclosed [[cat]]\nnext", ["next"]),
+        ("[[File:x.jpg|thumb|unclosed [[cat]]\nnext", ["File:x.jpg|thumb|unclosed <cat|Cat> next"]),
         ("a [[File:x.jpg|b\n\nc]] d", ["a d"]),
         ("a [[unclosed b\n== H ==\nc [[Cat]]]]", ["a unclosed b", "H", "c <Cat>]]"]),
         ("[[a|b [[Cat]] c]] d", ["b <Cat> c d"]),
@@ -202,7 +202,7 @@ def test_japanese_provisional_links() -> None:
 )
 def test_paragraphs_and_characters(text: str, expected: list[str] | None) -> None:
     if expected is None:
-        assert shown(text) == ["<b> [[c]] ♥ &nosuch; \ufffd &nbsp;"]
+        assert shown(text) == ["<b> [[c]] ♥ &nosuch; &#0; &nbsp;"]
     else:
         assert shown(text) == expected
 
