@@ -27,7 +27,7 @@ rule extract:
         ),
     shell:
         "python workflow_scripts/extract.py --settings {params.settings:q} --dump {input.dump:q} "
-        "--part {wildcards.part} --parts {params.parts} --pages {output.pages:q} "
+        "--part {wildcards.part} --parts {params.parts} --threads {threads} --pages {output.pages:q} "
         "--redirects {output.redirects:q} --report {output.report:q} --log {log:q}"
 
 

@@ -20,6 +20,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dump", type=Path, required=True, help="dump manifest")
     parser.add_argument("--part", type=int, required=True, help="number of the part, from 0")
     parser.add_argument("--parts", type=int, required=True, help="how many parts there are")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="for a dump file that is one long bzip2 stream"
+    )
     parser.add_argument("--pages", type=Path, required=True, help="Parquet file to write")
     parser.add_argument("--redirects", type=Path, required=True, help="Parquet file to write")
     parser.add_argument("--report", type=Path, required=True, help="JSON file to write")
@@ -45,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         wiki_name=settings.get("wiki", ""),
         source=f"{manifest['wiki']} {manifest['date']}",
         settings=settings,
+        threads=arguments.threads,
     )
 
 

@@ -48,6 +48,7 @@ class DumpReader:
         part: number of the part, from 0.
         parts: how many there are.
         allow_truncated: read what there is of a file that breaks off, instead of failing.
+        threads: how many decompress a file that is one long stream.
 
     ``broken`` collects a record for every page or stream that could not be read.
 
@@ -56,7 +57,12 @@ class DumpReader:
     """
 
     def __init__(
-        self, files: Sequence[Path], part: int = 0, parts: int = 1, allow_truncated: bool = False
+        self,
+        files: Sequence[Path],
+        part: int = 0,
+        parts: int = 1,
+        allow_truncated: bool = False,
+        threads: int = 1,
     ) -> None:
         if not files:
             raise DataError("the dump has no files; fetch it again (download_dump).")
@@ -70,6 +76,7 @@ class DumpReader:
                 )
         self.files = list(files)
         self.allow_truncated = allow_truncated
+        self.threads = threads
         self.broken: list[dict[str, Any]] = []
         self.broken_pages = self.broken_streams = 0
         sizes = [path.stat().st_size for path in self.files]
@@ -118,7 +125,7 @@ class DumpReader:
         splitter = PageSplitter()
         done = start
         at_end = False
-        for piece in read_streams(path, start, stop):
+        for piece in read_streams(path, start, stop, self.threads):
             if piece.kind == "data":
                 data = splitter.feed(piece.data)
                 if splitter.too_long():

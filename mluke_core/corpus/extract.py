@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def extract_part(
     wiki_name: str = "",
     source: str = "",
     settings: dict[str, Any] | None = None,
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Extract part ``part`` of ``parts`` and write its three files; return the report.
 
@@ -74,12 +76,13 @@ def extract_part(
         wiki_name: database name the dump must have, for example ``enwiki``; empty: any.
         source: what the files' metadata names as their source.
         settings: what the metadata's digest is made of; default: language and corpus.
+        threads: how many decompress a file that is one long stream; the output is the same.
 
     Raises:
         DataError: the dump cannot be read, belongs to another wiki, or too much of it is broken.
     """
     options = corpus_options(corpus)
-    reader = DumpReader(files, part, parts, allow_truncated=options.allow_truncated)
+    reader = DumpReader(files, part, parts, options.allow_truncated, threads)
     check_wiki(reader, files[0], language, wiki_name)
     wiki = load_wiki(language, reader.siteinfo)
     metadata = stage_metadata(
@@ -107,6 +110,7 @@ def extract_part(
             raise DataError(
                 f"corpus.extractor is {options.extractor!r}; write mluke or wikiextractor."
             )
+        stack.enter_context(_no_cycle_collection())
         for page, paragraphs in articles:
             pages.append(page.page_id, page.title, paragraphs)
             run.count(paragraphs)
@@ -114,6 +118,18 @@ def extract_part(
         check_broken(report, options.max_broken, files)
     write_json(report_path, report)
     return report
+
+
+@contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """Pages leave no cycles of references behind; looking for them takes a third of the scan."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Extraction:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from mluke_core.corpus.wikitext import Paragraph
 from mluke_core.io.parquet import BatchSink
 
 LINK = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("target", pa.string())])
-PARAGRAPH = pa.struct([("text", pa.string()), ("links", pa.list_(LINK))])
+PARAGRAPH = pa.struct([("text", pa.string()), ("links", pa.list_(LINK)), ("kind", pa.string())])
 PAGES = pa.schema(
     [("page_id", pa.int64()), ("title", pa.string()), ("paragraphs", pa.list_(PARAGRAPH))]
 )
@@ -25,54 +27,58 @@ ROW_GROUP_CHARACTERS = 2_000_000
 class PagesSink(BatchSink):
     """Write pages to one Parquet file, in the order given; it gets its name when it is complete.
 
-    Rows are collected as flat columns (offsets, texts, starts, ends, targets), from which Arrow
-    builds the nested lists without a Python object for each.
+    Rows are collected as flat columns, from which Arrow builds the nested lists without a Python
+    object for each. Dictionaries would make the file larger: few texts and targets recur within a
+    row group. Of the columns only the page's number has statistics to skip row groups by.
     """
 
     def __init__(self, path: str | Path, metadata: dict[str, Any]) -> None:
-        targets = "paragraphs.list.element.links.list.element.target"
-        super().__init__(path, PAGES, metadata, use_dictionary=[targets])
+        super().__init__(
+            path,
+            PAGES,
+            metadata,
+            use_dictionary=["paragraphs.list.element.kind"],
+            write_statistics=["page_id"],
+        )
         self._clear()
 
     def _clear(self) -> None:
         self._ids: array[int] = array("q")
         self._titles: list[str] = []
+        self._paragraphs: list[Paragraph] = []
         self._paragraph_offsets: array[int] = array("i", [0])
-        self._texts: list[str] = []
-        self._link_offsets: array[int] = array("i", [0])
-        self._starts: array[int] = array("i")
-        self._ends: array[int] = array("i")
-        self._targets: list[str] = []
         self._characters = 0
 
     def append(self, page_id: int, title: str, paragraphs: Sequence[Paragraph]) -> None:
         """Add one page."""
-        starts, ends, targets = self._starts, self._ends, self._targets
-        for text, links, _ in paragraphs:
-            self._texts.append(text)
-            self._characters += len(text)
-            for start, end, target in links:
-                starts.append(start)
-                ends.append(end)
-                targets.append(target)
-            self._link_offsets.append(len(starts))
+        self._paragraphs += paragraphs
+        self._characters += sum([len(text) for text, _, _ in paragraphs])
         self._ids.append(page_id)
         self._titles.append(title)
-        self._paragraph_offsets.append(len(self._texts))
+        self._paragraph_offsets.append(len(self._paragraphs))
         if self._characters >= ROW_GROUP_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:
         if not self._titles:
             return
+        texts, links_of, kinds = _columns(self._paragraphs)
+        starts, ends, targets = _columns(chain.from_iterable(links_of))
+        offsets = np.zeros(len(texts) + 1, np.int32)
+        np.cumsum([len(links) for links in links_of], out=offsets[1:])
         links = pa.StructArray.from_arrays(
-            [_integers(self._starts), _integers(self._ends), pa.array(self._targets, pa.string())],
+            [
+                pa.array(starts, pa.int32()),
+                pa.array(ends, pa.int32()),
+                pa.array(targets, pa.string()),
+            ],
             fields=list(LINK),
         )
         paragraphs = pa.StructArray.from_arrays(
             [
-                pa.array(self._texts, pa.string()),
-                pa.ListArray.from_arrays(_integers(self._link_offsets), links),
+                pa.array(texts, pa.string()),
+                pa.ListArray.from_arrays(pa.array(offsets), links),
+                pa.array(kinds, pa.string()),
             ],
             fields=list(PARAGRAPH),
         )
@@ -86,6 +92,10 @@ class PagesSink(BatchSink):
         )
         self._writer.write_batch(batch, row_group_size=len(self._titles))
         self._clear()
+
+
+def _columns(rows: Iterable[tuple[Any, Any, Any]]) -> tuple[Sequence[Any], ...]:
+    return tuple(zip(*rows, strict=True)) or ((), (), ())
 
 
 def _integers(values: array[int]) -> pa.Array:

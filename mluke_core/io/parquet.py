@@ -54,9 +54,11 @@ class BatchSink(ABC):
         schema: pa.Schema,
         metadata: dict[str, Any],
         use_dictionary: bool | Sequence[str] = True,
+        write_statistics: bool | Sequence[str] = True,
     ) -> None:
         self.schema = with_metadata(schema, metadata)
         self._use_dictionary = use_dictionary
+        self._write_statistics = write_statistics
         self._context = atomic_path(path)
 
     @abstractmethod
@@ -69,6 +71,7 @@ class BatchSink(ABC):
             self.schema,
             compression=COMPRESSION,
             use_dictionary=self._use_dictionary,
+            write_statistics=self._write_statistics,
         )
         return self
 

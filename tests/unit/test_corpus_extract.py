@@ -55,8 +55,16 @@ def test_pages_redirects_and_report(tmp_path: Path) -> None:
             "page_id": 1,
             "title": "Cat",
             "paragraphs": [
-                {"text": "A dogs b.", "links": [{"start": 2, "end": 6, "target": "Dog"}]},
-                {"text": "NYC", "links": [{"start": 0, "end": 3, "target": "New York City"}]},
+                {
+                    "text": "A dogs b.",
+                    "links": [{"start": 2, "end": 6, "target": "Dog"}],
+                    "kind": "text",
+                },
+                {
+                    "text": "NYC",
+                    "links": [{"start": 0, "end": 3, "target": "New York City"}],
+                    "kind": "item",
+                },
             ],
         },
         {"page_id": 4, "title": "Empty", "paragraphs": []},
