@@ -19,10 +19,16 @@ class World:
     behaviours: dict[str, list[str]] = field(default_factory=dict)
     """Per path, one for each request in turn, then normal: a status such as ``503``; ``truncate``
     (half of what is announced); ``long`` (announces half of what it has); ``no-range``;
-    ``wrong-range``; ``close`` (no answer); ``stall`` (half, then nothing); ``no-length``."""
+    ``wrong-range``; ``close`` (no answer); ``stall`` (half, then nothing);
+    ``no-length``; ``slow`` (waits a little)."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     etags: bool = True
+    retry_after: str | None = "0"
+    """What a busy server (503, 429) asks for; None: nothing."""
     base: str = ""
+    open: int = 0
+    most_open: int = 0
+    """How many requests were answered at the same time."""
 
     def of(self, path: str) -> list[dict[str, str]]:
         """Headers of every request for ``path``."""
@@ -33,22 +39,36 @@ class World:
 def serve(world: World) -> Iterator[World]:
     """Serve ``world`` on this machine; ``world.base`` is its address."""
 
+    lock = threading.Lock()
+
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:
             return
 
         def do_GET(self) -> None:
+            with lock:
+                world.open += 1
+                world.most_open = max(world.most_open, world.open)
+            try:
+                self._answer()
+            finally:
+                with lock:
+                    world.open -= 1
+
+        def _answer(self) -> None:
             world.requests.append((self.path, dict(self.headers)))
             queue = world.behaviours.get(self.path, [])
             behaviour = queue.pop(0) if queue else ""
+            if behaviour == "slow":
+                time.sleep(0.05)
             if behaviour == "close":
                 self.close_connection = True
                 self.connection.close()
                 return
             if behaviour.isdigit():
                 self.send_response(int(behaviour))
-                if behaviour in ("503", "429"):
-                    self.send_header("Retry-After", "0")
+                if behaviour in ("503", "429") and world.retry_after is not None:
+                    self.send_header("Retry-After", world.retry_after)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return

@@ -73,7 +73,12 @@ def list_files(
                 "archive's address to sources.wikipedia.urls."
             ) from None
         return files_of_sums(sums.path, wiki, date)
-    return files_of_status(status.path, wiki, date)
+    try:
+        return files_of_status(status.path, wiki, date)
+    except DownloadError:
+        # The next run is to ask again, for a dump in the making is done one day.
+        status.path.unlink()
+        raise
 
 
 def files_of_status(path: Path, wiki: str, date: str) -> list[tuple[str, Expected]]:

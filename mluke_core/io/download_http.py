@@ -22,8 +22,11 @@ log = logging.getLogger("mluke")
 USER_AGENT = "mluke-dag/0.1 (reproduction of mLUKE from Wikipedia dumps; contact: {contact})"
 NO_CONTACT = "none given, set `contact` in config.yaml"
 RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+# A transfer that has come this much further since it broke off last starts with all its tries.
+PROGRESS_BYTES = 8 << 20
 # Of a transfer that breaks off at most this much is lost.
 READ_BYTES = 1 << 16
+LONGEST_BACKOFF_SECONDS = 120
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -102,9 +105,11 @@ class HttpSource:
         if part.exists() and not (resumable or self._version(part)):
             part.unlink()
         failure = ""
-        for attempt in range(self.attempts):
+        attempt = 0
+        while attempt < self.attempts:
             if attempt:
-                time.sleep(min(self.backoff_seconds * 2 ** (attempt - 1), 120))
+                time.sleep(min(self.backoff_seconds * 2 ** (attempt - 1), LONGEST_BACKOFF_SECONDS))
+            attempt += 1
             before = part.stat().st_size if part.exists() else 0
             try:
                 if self._transfer(address, part, size):
@@ -120,10 +125,12 @@ class HttpSource:
                 address,
                 failure,
                 got,
-                attempt + 1,
+                attempt,
                 self.attempts,
                 got - before,
             )
+            if got - before >= PROGRESS_BYTES:
+                attempt = 0
         raise DownloadError(f"{failure}, {self.attempts} times. Start again later: it resumes.")
 
     def forget(self, part: Path) -> None:

@@ -121,6 +121,15 @@ def test_one_clear_message(
     assert message in error and error.count("ERROR") == 1
 
 
+def test_a_dump_in_the_making_is_asked_for_again(tmp_path: Path) -> None:
+    write_dump(tmp_path / "mirror", PLAIN, {"articlesdump": job(PLAIN, "in-progress")})
+    assert run(tmp_path)[0] == 1
+    status = tmp_path / "mirror" / "d.example" / "xxwiki" / DATE / "dumpstatus.json"
+    status.write_text(json.dumps({"jobs": {"articlesdump": job(PLAIN)}}))
+    code, output = run(tmp_path)
+    assert code == 0 and names(output) == list(PLAIN)
+
+
 def test_a_missing_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--settings", "{}", "--downloads", "d", "--output", str(tmp_path / "x")]) == 1
     assert "language, wiki, date, urls" in capsys.readouterr().err

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -77,17 +79,75 @@ def test_busy_servers_are_asked_again(world: World, downloader: Downloader, stat
     assert len(world.requests) == 3
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that are waited for; nobody does wait."""
+    seconds: list[float] = []
+    # One module of the standard library under the names of its two users.
+    monkeypatch.setattr(download_http.time, "sleep", seconds.append)
+    return seconds
+
+
+@pytest.mark.parametrize("status", ["503", "429"])
 def test_retry_after_is_waited_for(
+    world: World, tmp_path: Path, waits: list[float], status: str
+) -> None:
+    patient = Downloader(tmp_path)
+    world.retry_after = "7"
+    world.behaviours["/a/b.bin"] = [status, status]
+    patient.fetch([f"{world.base}/a/b.bin"], expected())
+    assert waits == [7, 7]
+
+
+def test_retry_after_as_a_date_and_beyond_patience(
+    world: World, tmp_path: Path, waits: list[float]
+) -> None:
+    patient = Downloader(tmp_path)
+    patient.http = download_http.HttpSource(longest_wait_seconds=600)
+    world.retry_after = formatdate(time.time() + 100_000, usegmt=True)
+    world.behaviours["/a/b.bin"] = ["503"]
+    patient.fetch([f"{world.base}/a/b.bin"], expected())
+    assert waits == [600]
+
+
+def test_the_wait_grows_with_each_try(world: World, tmp_path: Path, waits: list[float]) -> None:
+    world.retry_after = None
+    world.behaviours["/a/b.bin"] = ["503"] * 4
+    Downloader(tmp_path / "busy").fetch([f"{world.base}/a/b.bin"], expected())
+    assert waits == sorted(waits) and waits[-1] >= 4 * waits[0] > 0
+    waits.clear()
+    world.behaviours["/a/b.bin"] = ["truncate"] * 4
+    Downloader(tmp_path / "broken").fetch([f"{world.base}/a/b.bin"], expected())
+    assert waits == [1, 2, 4, 8]
+
+
+def test_a_transfer_that_gets_on_is_not_given_up(
     world: World, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
-    monkeypatch.setattr(
-        "urllib3.util.retry.Retry.get_retry_after", lambda self, response: 7.0, raising=True
-    )
-    world.behaviours["/a/b.bin"] = ["503"]
-    downloader.fetch([f"{world.base}/a/b.bin"], expected())
-    assert waits == [7.0]
+    monkeypatch.setattr(download_http, "PROGRESS_BYTES", 50_000)
+    world.behaviours["/a/b.bin"] = ["truncate"] * 4
+    assert downloader.http.attempts == 3
+    assert downloader.fetch([f"{world.base}/a/b.bin"], expected()).size == len(BODY)
+
+
+def test_a_server_that_closes_without_an_answer(world: World, downloader: Downloader) -> None:
+    world.behaviours["/a/b.bin"] = ["close", "close"]
+    assert downloader.fetch([f"{world.base}/a/b.bin"], expected()).size == len(BODY)
+    world.behaviours["/c.bin"] = ["close"] * 9
+    with pytest.raises(DownloadError, match="cannot be reached"):
+        downloader.fetch([f"{world.base}/c.bin"])
+
+
+def test_proxies_come_from_the_environment(
+    world: World, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", world.base)
+    world.files["http://far.example/a"] = b"by proxy"
+    fetched = downloader.fetch(["http://far.example/a"])
+    assert fetched.path.read_bytes() == b"by proxy"
+    assert world.requests[-1][0] == "http://far.example/a"
 
 
 def test_a_broken_transfer_is_resumed(world: World, downloader: Downloader) -> None:
@@ -296,6 +356,26 @@ def test_at_most_two_slots_of_a_wikimedia_host(
                 assert other == 0
         with host_slot(tmp_path, address) as again:
             assert again == second
+
+
+def test_at_most_two_connections_to_a_wikimedia_host(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_slots, "LIMITED_DOMAINS", ("127.0.0.1",))
+    monkeypatch.setattr(host_slots, "_WAIT_SECONDS", 0.005)
+    paths = [f"/{number}" for number in range(6)]
+    for path in paths:
+        world.files[path] = BODY
+        world.behaviours[path] = ["slow"]
+    threads = [
+        threading.Thread(target=Downloader(tmp_path).fetch, args=([world.base + path], expected()))
+        for path in paths
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(world.requests) == 6 and world.most_open <= 2
 
 
 def make_mirror(folder: Path, files: dict[str, bytes], sums: dict[str, str] | None = None) -> Path:
