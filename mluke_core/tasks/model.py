@@ -57,13 +57,13 @@ def load_backbone(folder: Path, task: Task[Any], tables: Tables) -> MlukeEncoder
         raise DataError(f"{folder}: a word-only model, but this system has entity inputs.")
     seeds = task.added_tokens()
     if seeds:
-        ids = torch.tensor([_seed_id(task.tokenizer, token) for token in seeds])
+        ids = torch.tensor([seed_word(task.tokenizer, token) for token in seeds])
         encoder.add_words(encoder.words.word.weight[ids].detach())
     keep_words(encoder, tables.words)
     return encoder
 
 
-def _seed_id(tokenizer: Tokenizer, token: str) -> int:
+def seed_word(tokenizer: Tokenizer, token: str) -> int:
     """Id of the token whose embedding a marker starts from."""
     known = tokenizer.id_of(token)
     if known is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,6 +34,7 @@ from mluke_core.tasks.base import (
 from mluke_core.tasks.data import Dataset
 from mluke_core.tasks.heads import linear_head
 from mluke_core.tasks.squad_reader import Question, read_questions
+from mluke_core.tasks.wordwise import WordwiseTokenizer
 
 # A window must leave room for some context behind the question and the special tokens.
 MINIMUM_CONTEXT = 16
@@ -86,6 +88,10 @@ class QaTask(Task[Question]):
         """Read a file in the SQuAD format."""
         return read_questions(path, **languages)
 
+    @cached_property
+    def _words(self) -> WordwiseTokenizer:
+        return WordwiseTokenizer(self.tokenizer)
+
     def encode(self, dataset: Dataset[Question], training: bool) -> list[Feature]:
         """One input per window; in training a question whose answer is nowhere is left out."""
         contexts: dict[tuple[str, str], TokenizedText] = {}
@@ -121,15 +127,7 @@ class QaTask(Task[Question]):
     def _tokenize(
         self, text: str, language: str, title: str, dataset: Dataset[Question]
     ) -> TokenizedText:
-        encoding = self.tokenizer.encode(text)
-        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-        tokenized = TokenizedText(
-            np.array(encoding.ids, dtype=np.int64),
-            offsets[:, 0],
-            offsets[:, 1],
-            NO_ENTITIES,
-            NO_SPANS,
-        )
+        tokenized = TokenizedText(*self._words.encode(text), NO_ENTITIES, NO_SPANS)
         if not self.uses_entities:
             return tokenized
         if self.linker is None:

@@ -17,6 +17,7 @@ from torch import nn
 
 from mluke_core.modeling.encoder import MlukeEncoder
 from mluke_core.modeling.inputs import PackedBatch, pack_arrays
+from mluke_core.modeling.layers import Embedding
 from mluke_core.tasks.base import Feature, IntArray
 
 
@@ -81,7 +82,7 @@ def keep_words(encoder: MlukeEncoder, rows: Rows) -> None:
     """Cut the encoder's word table to ``rows``, in place. Call it before an optimizer is made."""
     table = encoder.words.word.weight.detach()
     kept = table[torch.from_numpy(rows.ids)].clone()
-    encoder.words.word = nn.Embedding.from_pretrained(kept, freeze=False)
+    encoder.words.word = Embedding.from_pretrained(kept, freeze=False)
 
 
 @torch.no_grad()
