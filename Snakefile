@@ -29,6 +29,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.provenance.output,
+        rules.report.output,
 
 
 localrules:

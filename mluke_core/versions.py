@@ -42,4 +42,5 @@ STAGE_VERSIONS: dict[str, int] = {
     "table": 2,
     "figures": 2,
     "provenance": 2,
+    "report": 1,
 }

@@ -418,3 +418,24 @@ rule provenance:
         "python workflow_scripts/provenance.py --settings {params.settings:q} "
         "--sources {input.sources:q} --dumps {input.dumps:q} --benchmarks {params.benchmarks:q} "
         "--results {input.tables:q} {input.figures:q} --output {output.provenance:q} --log {log:q}"
+
+
+rule report:
+    input:
+        tables=rules.tables.input,
+        figures=rules.figures.input,
+        scores=rules.scores.input,
+        provenance=rules.provenance.output,
+        resources=rules.resources.output,
+    output:
+        f"{R}/report.html",
+    log:
+        f"{R}/logs/report.log",
+    conda:
+        ENVIRONMENT
+    params:
+        version=STAGE_VERSIONS["report"],
+        results=R,
+    shell:
+        "python workflow_scripts/report.py --results {params.results:q} --output {output:q} "
+        "--log {log:q}"

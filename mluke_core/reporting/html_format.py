@@ -32,25 +32,42 @@ def environment() -> jinja2.Environment:
     )
 
 
-def to_html(table: Table) -> str:
-    """The whole page."""
+LINES = ("mean", "paper", "difference")
+"""What a reader can hide in the cells."""
+
+
+def asset(name: str) -> str:
+    """A style sheet or script of this package, to stand inside a page."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def table_parts(table: Table) -> dict[str, Any]:
+    """What the macro ``show_panels`` needs of a table, and the lines that its cells have."""
     table = table.shown()
     notes = Footnotes(table)
     panels = [_panel(panel, number, notes) for number, panel in enumerate(table.panels)]
-    lines = {line for panel in panels for line in panel["lines"]}
-    return (
+    found = {line for panel in panels for line in panel["lines"]}
+    return {
+        "table": table,
+        "panels": panels,
+        "notes": notes.texts,
+        "lines": [line for line in LINES if line in found],
+    }
+
+
+def to_html(table: Table) -> str:
+    """The whole page."""
+    page: str = (
         environment()
         .get_template("table.html.j2")
         .render(
-            table=table,
-            panels=panels,
-            notes=notes.texts,
+            **table_parts(table),
             provenance=PROVENANCE,
-            lines=[line for line in ("mean", "paper", "difference") if line in lines],
-            style=(TEMPLATES / "table.css").read_text(encoding="utf-8"),
-            script=(TEMPLATES / "table.js").read_text(encoding="utf-8"),
+            style=asset("table.css"),
+            script=asset("table.js"),
         )
     )
+    return page
 
 
 def _panel(panel: Panel, number: int, notes: Footnotes) -> dict[str, Any]:
@@ -84,7 +101,7 @@ def _panel(panel: Panel, number: int, notes: Footnotes) -> dict[str, Any]:
             for index, column in enumerate(panel.columns)
         ],
         "rows": rows,
-        "lines": {line for line in ("mean", "paper", "difference") if any(c[line] for c in cells)},
+        "lines": {line for line in LINES if any(c[line] for c in cells)},
     }
 
 

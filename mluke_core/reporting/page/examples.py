@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from mluke_core.errors import DataError
 from mluke_core.io.sources import Source
-from mluke_core.metrics import relx
+from mluke_core.metrics import mlqa, relx, squad
 from mluke_core.probes.mlama_data import read_templates
 from mluke_core.reporting import plan
 from mluke_core.reporting.page.segments import Mark, Piece, clipped, pieces
@@ -85,10 +86,13 @@ def _pair(run: RunFolder, first: str, second: str) -> Pair:
 
 
 def examples_of(run: RunFolder, pair: Pair) -> list[Example]:
-    """Examples of every test collection, and of mLAMA, that both systems answered."""
+    """Examples of every test collection, and of mLAMA, that both systems answered.
+
+    G-XLT is left out: its questions and contexts are those of MLQA.
+    """
     found: list[Example] = []
     for test in run.tests:
-        if test in run.task_of:
+        if test in run.task_of and test != "gxlt":
             found += _task_examples(run, pair, test)
         elif test == "mlama":
             found += _mlama_examples(run, pair)
@@ -152,22 +156,17 @@ def _task_examples(run: RunFolder, pair: Pair, test: str) -> list[Example]:
 Right = Callable[[str, str], bool]
 
 
-def _questions(column: TestColumn, pair: Pair) -> tuple[Show, Right]:
-    from mluke_core.metrics import mlqa, squad
-
+def _questions(column: TestColumn, pair: Pair, by_language: bool) -> tuple[Show, Right]:
+    """Questions; an answer is right when its F1 is 1, by MLQA's rules or by SQuAD's."""
     assert column.path is not None
     questions = {q.id: q for q in read_questions(column.path, **column.languages).examples}
-    xquad = column.languages["title_language"] != column.languages["context_language"]
     language = column.languages["context_language"]
 
     def right(example: str, answer: str) -> bool:
         golds = questions[example].texts
-        scores = (
-            squad.best_scores(answer, golds)
-            if xquad or language not in MLQA_LANGUAGES
-            else mlqa.question_scores(answer, golds, language)
-        )
-        return scores[1] >= RIGHT
+        if by_language:
+            return mlqa.question_scores(answer, golds, language)[1] >= RIGHT
+        return squad.best_scores(answer, golds)[1] >= RIGHT
 
     def show(example: str, first: str, second: str) -> tuple[Sequence[Piece], list[Line]]:
         question = questions[example]
@@ -183,9 +182,6 @@ def _questions(column: TestColumn, pair: Pair) -> tuple[Show, Right]:
         return pieces(text, marks), lines
 
     return show, right
-
-
-MLQA_LANGUAGES = frozenset(["ar", "de", "en", "es", "hi", "vi", "zh"])
 
 
 def _answers(question: Question, first: str, second: str) -> list[Mark]:
@@ -263,8 +259,8 @@ def _sentences(column: TestColumn, pair: Pair) -> tuple[Show, Right]:
 
 
 SHOWS: dict[str, Callable[[TestColumn, Pair], tuple[Show, Right]]] = {
-    "squad": _questions,
-    "mlqa": _questions,
+    "squad": partial(_questions, by_language=False),
+    "mlqa": partial(_questions, by_language=True),
     "relx": _relations,
     "spans": _sentences,
 }
