@@ -73,10 +73,6 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
                 kept.append(text[position:end])
                 position = end + 2
         kept.append(text[position:start])
-        # Of three brackets the first closes an external link inside.
-        third = text.startswith("]", close + 2) and (
-            text.count("[", start + 2, close) > text.count("]", start + 2, close)
-        )
         if close < 0:
             dropped["invalid"] += 1
             # What follows must not become a list item.
@@ -86,7 +82,7 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
         is_third = text.startswith("[[[", start - 1) and start > 0
         if target.hidden and not is_third:
             dropped[target.kind] += 1
-            position = close + 2 + third
+            position = close + 2 + _closes_inside(text, start, close)
             if label >= 0 and target.kind == "file" and is_block(text[label:close], blocks):
                 kept.append("<hr>")
             continue
@@ -96,6 +92,7 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
             position = label if label >= 0 else start + 2
             omitted.append(close)
             continue
+        third = _closes_inside(text, start, close)
         inside = text[label : close + third] if label >= 0 else decoded(raw)
         position = close + 2 + third
         inside = _EXTERNAL.sub(r"\1", inside)
@@ -113,6 +110,13 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
         return text, False
     kept.append(text[position:])
     return "".join(kept), protected
+
+
+def _closes_inside(text: str, start: int, close: int) -> bool:
+    """Whether of three brackets at ``close`` the first closes an external link of the inside."""
+    return text.startswith("]", close + 2) and (
+        text.count("[", start + 2, close) > text.count("]", start + 2, close)
+    )
 
 
 def _pair_brackets(text: str) -> dict[int, int]:
