@@ -91,8 +91,10 @@ class LinkedPage:
 def linked_pages(path: Path, targets: TargetIndex) -> Iterator[list[LinkedPage]]:
     """The articles of a page file in its order, some hundred at a time."""
     with open_pages(path) as file:
-        for batch in file.iter_batches(batch_size=PAGES_PER_BATCH):
-            yield list(_pages_of(batch, targets))
+        # Group by group: asked for all, the reader would buffer the whole file.
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(PAGES_PER_BATCH, row_groups=[group]):
+                yield list(_pages_of(batch, targets))
 
 
 def _pages_of(batch: pa.RecordBatch, targets: TargetIndex) -> Iterator[LinkedPage]:

@@ -24,10 +24,10 @@ from mluke_core.io.parquet import read_metadata, stage_metadata
 from mluke_core.io.progress import Progress
 from mluke_core.pretraining.hashing import key_of, mix
 from mluke_core.sequences.packing import SequenceCounts
-from mluke_core.sequences.store import ROW_GROUP_SIZE, SCHEMA, ShardWriter
+from mluke_core.sequences.store import ROW_GROUP_SIZE, SCHEMA, ShardWriter, row_groups
 
-# A bucket is sorted in memory, where it stands twice at most.
-BUCKET_BYTES = 128 << 20
+# A bucket is sorted in memory, where it stands three times at most.
+BUCKET_BYTES = 64 << 20
 # Each bucket is an open file while the sequences are dealt out.
 MAXIMUM_BUCKET_BITS = 9
 KEY = "key"
@@ -153,7 +153,7 @@ def _keyed(files: Iterable[Path], key: int) -> Iterator[pa.RecordBatch]:
     page, place = -1, 0
     for path in files:
         with open_parquet(path) as file:
-            for batch in file.iter_batches(ROW_GROUP_SIZE):
+            for batch in row_groups(file):
                 pages = batch.column("page_id").to_numpy()
                 places = places_in_page(pages, page, place)
                 page, place = int(pages[-1]), int(places[-1]) + 1
@@ -218,7 +218,8 @@ def _in_groups(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
             needed = size - count
             yield pa.concat_tables([*waiting, table.slice(0, needed)]).combine_chunks()
             table, waiting, count = table.slice(needed), [], 0
-        waiting.append(table)
+        # A copy: a slice would hold on to the whole bucket while the next one is sorted.
+        waiting.append(table.take(pa.array(range(len(table)), pa.int64())))
         count += len(table)
     if count:
         yield pa.concat_tables(waiting).combine_chunks()

@@ -13,6 +13,7 @@ holds one: the same ids, five times as fast.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -135,14 +136,17 @@ class Tokenizer:
         literal = self._special_pattern.search(text) is not None
         backend = self._literal_backend if literal else self._backend
         encoding = backend.encode(text, add_special_tokens=False)
-        return Encoding(encoding.ids, encoding.offsets)
+        return Encoding(encoding.ids, with_marks(text, encoding.offsets))
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """:meth:`encode` of many texts at once, on all threads the library may use."""
         if any(map(self._special_pattern.search, texts)):
             return [self.encode(text) for text in texts]
         encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
-        return [Encoding(encoding.ids, encoding.offsets) for encoding in encodings]
+        return [
+            Encoding(encoding.ids, with_marks(text, encoding.offsets))
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
 
     def encode_with_spans(
         self, text: str, spans: Sequence[tuple[int, int]]
@@ -214,6 +218,26 @@ class Tokenizer:
                 f"for it ({', '.join(_USUAL_NAMES[key])}) is in the vocabulary."
             )
         return token_id
+
+
+def with_marks(text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Offsets that hold all of the characters that were composed into one.
+
+    Normalisation makes ``é`` of ``e`` and a combining accent, and the library then counts the
+    ``e`` alone. Marks and letters (jamo) between two tokens can only be such left-overs.
+
+    >>> with_marks("cafe\u0301 x", [(0, 4), (6, 7)])
+    [(0, 5), (6, 7)]
+    """
+    if text.isascii():
+        return offsets
+    following = [start for start, _ in offsets[1:]] + [len(text)]
+    result = []
+    for (start, end), limit in zip(offsets, following, strict=False):
+        while 0 < end < limit and unicodedata.category(text[end])[0] in "ML":
+            end += 1
+        result.append((start, end))
+    return result
 
 
 def load_backend(path: str | Path) -> tokenizers.Tokenizer:
