@@ -64,6 +64,7 @@ def preview_sequences(
         DataError: when tokenizer or vocabulary are not those of the sequences.
     """
     manifest = read_json(manifest_path)
+    require_columns(vocabulary, "entity_id", "qid", "titles")
     for what, digest in (
         ("tokenizer", tokenizer.digest),
         ("entity_vocabulary", file_digest(vocabulary)),
@@ -120,7 +121,6 @@ def first_rows(
 
 def titles_of(vocabulary: Path, ids: set[int]) -> dict[int, tuple[int | None, dict[str, str]]]:
     """Item and title in each language of some entities."""
-    require_columns(vocabulary, "entity_id", "qid", "titles")
     table = pq.read_table(
         vocabulary,
         columns=["entity_id", "qid", "titles"],

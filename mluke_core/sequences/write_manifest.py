@@ -58,6 +58,7 @@ def write_manifest(
     """
     if not 0 <= alpha <= 1:
         raise ConfigError(f"pretraining.alpha is {alpha}; it must be between 0 and 1.")
+    entity_count = vocabulary_size(vocabulary)
     made_with = {"tokenizer": tokenizer.digest, "entity_vocabulary": file_digest(vocabulary)}
     index_of = {language: (path, read_json(path)) for language, path in indexes}
     languages: dict[str, dict[str, Any]] = {}
@@ -91,7 +92,7 @@ def write_manifest(
         },
         "entity_vocabulary": {
             "digest": made_with["entity_vocabulary"],
-            "size": vocabulary_size(vocabulary),
+            "size": entity_count,
         },
         "alpha": alpha,
         "languages": languages,

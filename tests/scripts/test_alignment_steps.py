@@ -21,6 +21,8 @@ from workflow_scripts.build_tokenizer import main as build_tokenizer
 from workflow_scripts.build_vocabulary import main as build_vocabulary
 from workflow_scripts.count_entities import main as count_entities
 from workflow_scripts.count_mentions import main as count_mentions
+from workflow_scripts.preview_sequences import main as preview_sequences
+from workflow_scripts.shuffle_sequences import main as shuffle_sequences
 from workflow_scripts.sitelinks import main as sitelinks
 from workflow_scripts.write_manifest import main as write_manifest
 
@@ -115,10 +117,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             *inputs(base, language),
             *vocabulary,
             *("--tokenizer", str(base / "tokenizers/xlmr")),
-            *("--output", str(base / f"sequences/{language}/000.parquet")),
+            *("--output", str(base / f"work/sequences/{language}/000.parquet")),
             *("--report", str(base / f"reports/sequences/{language}/000.json")),
         ]
         assert build_sequences(arguments) == 0
+        assert shuffle_sequences(shuffle_arguments(base, language)) == 0
     questions = base / "downloads/train-v1.1.json"
     questions.write_text(json.dumps({"data": [{"title": "Japan", "paragraphs": []}]}))
     write_source(base / "sources/squad.json", "squad", [questions])
@@ -139,6 +142,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         == 0
     )
     assert write_manifest(manifest_arguments(base)) == 0
+    assert preview_sequences(preview_arguments(base)) == 0
     return base
 
 
@@ -154,16 +158,34 @@ def per_language(base: Path, pattern: str) -> list[str]:
     return [f"{language}={base / pattern.format(language)}" for language in LANGUAGES]
 
 
+def shuffle_arguments(base: Path, language: str) -> list[str]:
+    return [
+        *settings(language=language, seed=42, shard_mb=256),
+        *("--parts", str(base / f"work/sequences/{language}/000.parquet")),
+        *("--reports", str(base / f"reports/sequences/{language}/000.json")),
+        *("--output", str(base / f"sequences/{language}")),
+        *("--index", str(base / f"reports/sequences/{language}.json")),
+    ]
+
+
 def manifest_arguments(base: Path) -> list[str]:
-    shards = [f"{name}/000={base}/sequences/{name}/000.parquet" for name in LANGUAGES]
-    reports = [f"{name}/000={base}/reports/sequences/{name}/000.json" for name in LANGUAGES]
     return [
         *settings(alpha=0.7),
-        *("--shards", *shards),
-        *("--reports", *reports),
+        *("--shards", *per_language(base, "sequences/{}")),
+        *("--indexes", *per_language(base, "reports/sequences/{}.json")),
         *("--vocabulary", str(base / "entities/vocabulary.parquet")),
         *("--tokenizer", str(base / "tokenizers/xlmr")),
         *("--output", str(base / "sequences/manifest.json")),
+    ]
+
+
+def preview_arguments(base: Path) -> list[str]:
+    return [
+        *settings(scale="test", languages={"de": "German", "en": "English"}),
+        *("--manifest", str(base / "sequences/manifest.json")),
+        *("--vocabulary", str(base / "entities/vocabulary.parquet")),
+        *("--tokenizer", str(base / "tokenizers/xlmr")),
+        *("--output", str(base / "sequences/preview.html")),
     ]
 
 
@@ -185,8 +207,8 @@ def test_the_chain_ends_in_a_manifest(results: Path) -> None:
     assert manifest["languages"]["de"]["entities"] == 4
     weights = [entry["weight"] for entry in manifest["languages"].values()]
     assert weights == [0.5, 0.5]
-    rows = read_rows(results / "sequences/de/000.parquet")
-    assert [row["entity_ids"] for row in rows] == [[3, 4], [4, 3]]
+    rows = read_rows(results / "sequences/de/00000.parquet")
+    assert sorted(row["entity_ids"] for row in rows) == [[3, 4], [4, 3]]
     rows = read_rows(results / "mentions/articles.parquet")
     assert [(row["language"], row["mention"], row["title"]) for row in rows] == [
         ("de", "die stadt", "Tokio"),
@@ -213,6 +235,7 @@ def test_files_name_their_stage_and_hold_no_leftovers(results: Path) -> None:
         "count_mentions",
         "article_mentions",
         "build_sequences",
+        "shuffle_sequences",
     }
     assert list(results.rglob(".*")) == []
 
@@ -220,8 +243,10 @@ def test_files_name_their_stage_and_hold_no_leftovers(results: Path) -> None:
 def test_the_same_inputs_give_the_same_bytes(results: Path) -> None:
     manifest = results / "sequences/manifest.json"
     before = manifest.read_bytes()
-    sequences = results / "sequences/en/000.parquet"
-    content = sequences.read_bytes()
+    sequences, shard = (
+        results / name for name in ("work/sequences/en/000.parquet", "sequences/en/00000.parquet")
+    )
+    contents = sequences.read_bytes(), shard.read_bytes()
     arguments = [
         *settings(language="en", seed=42, sequences={"validation_share": 0.0}),
         *inputs(results, "en"),
@@ -230,7 +255,8 @@ def test_the_same_inputs_give_the_same_bytes(results: Path) -> None:
         *("--output", str(sequences)),
         *("--report", str(results / "reports/sequences/en/000.json")),
     ]
-    assert build_sequences(arguments) == 0 and sequences.read_bytes() == content
+    assert build_sequences(arguments) == shuffle_sequences(shuffle_arguments(results, "en")) == 0
+    assert (sequences.read_bytes(), shard.read_bytes()) == contents
     assert write_manifest(manifest_arguments(results)) == 0 and manifest.read_bytes() == before
 
 
@@ -240,6 +266,7 @@ def test_the_same_inputs_give_the_same_bytes(results: Path) -> None:
         (write_manifest, {"--settings": "{}"}, "this step also needs alpha"),
         (write_manifest, {"--tokenizer": "nowhere"}, "nowhere: no tokenizer.json"),
         (write_manifest, {"--vocabulary": "nowhere"}, "nowhere: no such file"),
+        (write_manifest, {"--indexes": "de=nowhere"}, "nowhere: no such file"),
     ],
 )
 def test_a_mistake_is_one_message(
@@ -258,6 +285,16 @@ def test_a_mistake_is_one_message(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not output.exists()
+
+
+def test_parts_without_reports_are_one_message(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = shuffle_arguments(results, "en")
+    arguments.insert(arguments.index("--parts") + 1, str(results / "work/sequences/de/000.parquet"))
+    assert shuffle_sequences(arguments) == 1
+    error = capsys.readouterr().err
+    assert "--parts has 2 files, --reports 1" in error and error.count("\n") == 1
 
 
 def test_a_mismatched_source_is_one_message(
