@@ -30,9 +30,7 @@ _REDIRECTS = """
 CREATE TABLE redirect AS
 SELECT source, min(target) AS target FROM read_parquet($1) GROUP BY source
 """
-_COUNTED = """
-CREATE TABLE counted AS SELECT target, sum(links)::BIGINT AS links FROM targets GROUP BY target
-"""
+_COUNTED = "CREATE TABLE counted AS SELECT target, count(*) AS links FROM targets GROUP BY target"
 _RESOLVED = """
 CREATE TABLE resolved AS
 SELECT coalesce(redirect.target, counted.target) AS title, sum(links)::BIGINT AS links,

@@ -1,7 +1,7 @@
 """The mention table of a language: which articles an anchor text leads to, and how often.
 
 Anchors come from the links of the pages. In how many pages a mention occurs as plain text is
-counted in one pass of an Aho-Corasick automaton over their text. From these numbers follow
+counted by :mod:`mluke_core.alignment.occurrences`. From these numbers follow
 
     link probability of a mention = its links / pages in which it occurs
     commonness of a title for a mention = links of the mention to the title / links of the mention
@@ -10,19 +10,17 @@ counted in one pass of an Aho-Corasick automaton over their text. From these num
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import ahocorasick_rs
 import pyarrow as pa
 
 from mluke_core.alignment.build_vocabulary import titles_in_vocabulary
 from mluke_core.alignment.database import connect, fetch_table, require_columns
-from mluke_core.alignment.mention_text import fold, mark, normalize_mention
+from mluke_core.alignment.mention_text import normalize_mention
+from mluke_core.alignment.occurrences import OccurrenceCounter
 from mluke_core.alignment.page_columns import PAGES_PER_BATCH, open_pages, page_texts
 from mluke_core.io.parquet import stage_metadata, write_table
-from mluke_core.io.progress import Progress
 
 log = logging.getLogger("mluke")
 
@@ -107,7 +105,7 @@ def count_mentions(
         database.execute("CREATE TABLE occurrence (mention VARCHAR, occurring BIGINT)")
         for start in range(0, len(mentions), PATTERNS_PER_PASS):
             part = mentions[start : start + PATTERNS_PER_PASS]
-            counts = count_occurrences(part, page_texts(pages), language)
+            counts = OccurrenceCounter(part, language).count(page_texts(pages))
             found = pa.table(
                 {
                     "mention": pa.array(counts.keys(), pa.string()),
@@ -162,23 +160,3 @@ def is_mention(mention: str, maximum_words: int) -> bool:
         and len(mention.encode()) <= MAXIMUM_MENTION_BYTES
         and any(map(str.isalnum, mention))
     )
-
-
-def count_occurrences(mentions: Sequence[str], texts: Iterator[str], language: str) -> Counter[str]:
-    """In how many of the texts each mention occurs as whole words.
-
-    A mention inside a longer one counts as well. One pass over the text, however many mentions
-    there are.
-    """
-    counts: Counter[str] = Counter()
-    if not mentions:
-        return counts
-    marked = [mark(mention) for mention in mentions]
-    automaton = ahocorasick_rs.AhoCorasick(marked, store_patterns=True)
-    mention_of = dict(zip(marked, mentions, strict=True))
-    with Progress(f"mentions {language}", unit="char") as progress:
-        for text in texts:
-            found = automaton.find_matches_as_strings(mark(fold(text, language)), overlapping=True)
-            counts.update(set(found))
-            progress.update(len(text))
-    return Counter({mention_of[pattern]: n for pattern, n in counts.items()})

@@ -84,10 +84,7 @@ def mark_with_offsets(text: str) -> tuple[str, np.ndarray]:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     if not len(codes):
         return MARK, np.zeros(1, np.int64)
-    kinds = np.where(codes < _TABLE_SIZE, _kinds()[np.minimum(codes, _TABLE_SIZE - 1)], _UNSPACED)
-    inside_word = (kinds[:-1] == _WORD) | (kinds[:-1] == _COMBINING)
-    glued = (inside_word & (kinds[1:] == _WORD)) | (kinds[1:] == _COMBINING)
-    boundary = np.concatenate(([True], ~glued))
+    boundary = np.concatenate(([True], boundaries(codes)))
     places = np.arange(len(codes)) + np.cumsum(boundary)
     marked = np.full(len(codes) + int(boundary.sum()) + 1, ord(MARK), np.uint32)
     marked[places] = codes
@@ -96,6 +93,20 @@ def mark_with_offsets(text: str) -> tuple[str, np.ndarray]:
     offsets[places[boundary] - 1] = np.flatnonzero(boundary)
     offsets[-1] = len(codes)
     return marked.tobytes().decode("utf-32-le", "surrogatepass"), offsets
+
+
+def boundaries(codes: np.ndarray) -> np.ndarray:
+    """Whether a mention may begin and end between each character and the next.
+
+    Args:
+        codes: code points of n characters, n > 0.
+
+    Returns:
+        n - 1 truth values.
+    """
+    kinds = _kinds()[np.minimum(codes, _TABLE_SIZE - 1)]
+    inside_word = (kinds[:-1] == _WORD) | (kinds[:-1] == _COMBINING)
+    return ~((inside_word & (kinds[1:] == _WORD)) | (kinds[1:] == _COMBINING))
 
 
 @cache
@@ -111,4 +122,6 @@ def _kinds() -> np.ndarray:
     for first, last in _UNSPACED_RANGES:
         part = kinds[first : last + 1]
         part[part == _WORD] = _UNSPACED
+    # The last entry stands for everything behind the table.
+    kinds[-1] = _UNSPACED
     return kinds

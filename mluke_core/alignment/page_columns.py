@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from mluke_core.alignment.database import open_parquet
 from mluke_core.errors import DataError
 
-TARGETS_SCHEMA = pa.schema([("target", pa.string()), ("links", pa.int64())])
+TARGETS_SCHEMA = pa.schema([("target", pa.string())])
+PAGES_PER_TARGET_BATCH = 4096
 # Small, because a page may hold a megabyte of text.
 PAGES_PER_BATCH = 256
 
@@ -31,31 +32,22 @@ def open_pages(path: Path) -> pq.ParquetFile:
 
 
 def link_targets(pages: Sequence[Path]) -> pa.RecordBatchReader:
-    """How often each target is linked, in some batches of some page files: ``target``, ``links``.
+    """The targets of all links of some page files as one column ``target``.
 
-    A target has a row in every batch it occurs in; sum them. Only that one column of the files is
-    read, text and offsets stay on disk. It comes as Parquet stores it, each title of a row group
-    once and then numbers, so that links are counted as numbers.
+    Only that one column of the files is read: text and offsets stay on disk.
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
         for path in pages:
             with open_pages(path) as file:
-                column = leaf_column(file, "target")
-            with pq.ParquetFile(path, read_dictionary=[column]) as file:
-                for batch in file.iter_batches(4096, columns=[column]):
+                for batch in file.iter_batches(
+                    PAGES_PER_TARGET_BATCH, columns=[leaf_column(file, "target")]
+                ):
                     links = batch.column(0).flatten().field("links").flatten()
-                    yield _counted(links.field("target"))
+                    targets = links.field("target").cast(pa.string())
+                    yield pa.record_batch([targets], schema=TARGETS_SCHEMA)
 
     return pa.RecordBatchReader.from_batches(TARGETS_SCHEMA, batches())
-
-
-def _counted(targets: pa.DictionaryArray) -> pa.RecordBatch:
-    numbers = targets.indices.drop_null().to_numpy()
-    counts = np.bincount(numbers, minlength=len(targets.dictionary))
-    used = np.flatnonzero(counts)
-    titles = targets.dictionary.cast(pa.string()).take(pa.array(used))
-    return pa.record_batch([titles, pa.array(counts[used])], schema=TARGETS_SCHEMA)
 
 
 def page_texts(pages: Sequence[Path]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from mluke_core.alignment.article_mentions import (
     article_mentions,
     articles_of,
 )
-from mluke_core.alignment.count_mentions import SCHEMA, count_mentions, count_occurrences
+from mluke_core.alignment.count_mentions import SCHEMA, count_mentions
 from mluke_core.alignment.detection import ArticleMentions, MentionDetector
 from mluke_core.alignment.mention_text import (
     MARK,
@@ -27,6 +27,7 @@ from mluke_core.alignment.mention_text import (
     mark_with_offsets,
     normalize_mention,
 )
+from mluke_core.alignment.occurrences import OccurrenceCounter, space_words
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.io.parquet import stage_metadata
 from mluke_core.io.parquet import write_table as write
@@ -95,22 +96,36 @@ def test_where_mentions_may_begin_and_end(text: str, marked: str) -> None:
 
 def test_occurrences_are_documents_with_whole_words() -> None:
     texts = ["New York, new YORK and York", "Yorkshire", "in New  York", "東京都 york."]
-    counts = count_occurrences(
-        ["new york", "york", "new", "東京", "京都", "none"], iter(texts), "en"
-    )
+    mentions = ["new york", "york", "new", "東京", "京都", "none"]
+    counts = OccurrenceCounter(mentions, "en").count(texts)
     assert counts == {"new york": 1, "york": 3, "new": 2, "東京": 1, "京都": 1}
-    assert count_occurrences([], iter(texts), "en") == {}
+    assert OccurrenceCounter([], "en").count(texts) == {}
 
 
-@settings(max_examples=60, deadline=None)
+def test_words_between_spaces() -> None:
+    assert space_words("").replace(MARK, "|") == "  "
+    assert space_words("new  york, x").replace(MARK, "|") == " new  york | , x "
+    assert space_words("東京 a").replace(MARK, "|") == " 東 | 京 a "
+
+
+@settings(max_examples=150, deadline=None)
 @given(
-    texts=st.lists(st.text("ab 京.", max_size=12), max_size=4),
-    mentions=st.sets(st.text("ab 京.", min_size=1, max_size=4), max_size=8),
+    texts=st.lists(st.text("ab 京.'\u0301\n", max_size=12), max_size=4),
+    mentions=st.sets(
+        st.text("ab 京.'\u0301", min_size=1, max_size=4)
+        .map(lambda text: " ".join(text.split()))
+        .filter(bool),
+        max_size=8,
+    ),
+    filler=st.sampled_from(["long word after long word", "東京都大阪市名古屋市"]),
 )
-def test_occurrences_against_searching_for_each(texts: list[str], mentions: set[str]) -> None:
-    counts = count_occurrences(sorted(mentions), iter(texts), "en")
+def test_occurrences_against_searching_for_each(
+    texts: list[str], mentions: set[str], filler: str
+) -> None:
+    """With either kind of filler, which decides how the ends of words are marked."""
+    counts = OccurrenceCounter([filler, *sorted(mentions - {filler})], "en").count(texts)
     for mention in mentions:
-        assert counts[mention] == sum(mark(mention) in mark(text) for text in texts)
+        assert counts.get(mention, 0) == sum(mark(mention) in mark(text) for text in texts)
 
 
 def table(folder: Path, articles: dict[str, list[str]], **files: Any) -> list[dict[str, Any]]:
