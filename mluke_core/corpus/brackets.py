@@ -16,9 +16,9 @@ from mluke_core.corpus.titles import INVALID, Titles
 
 # What the last third takes for a link.
 _SIMPLE_INSIDE = rf"(?!{PROTOCOL})([^][|\n<>{{}}]*+)(?:\|([^][]*+))?+\]\]"
-SIMPLE = rf"\[\[(?<!\[\[\[){_SIMPLE_INSIDE}"
-# Behind a third bracket nothing is a link; [[http://… is an external link in brackets.
-_OTHER = re.compile(rf"\[\[(?!\[|{PROTOCOL})(?:(?<=\[\[\[)|(?!{_SIMPLE_INSIDE}))")
+SIMPLE = rf"\[\[{_SIMPLE_INSIDE}"
+# [[http://… is an external link in brackets.
+_OTHER = re.compile(rf"\[\[(?:\[++|(?!{PROTOCOL})(?!{_SIMPLE_INSIDE}))")
 _FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
 # A link with links inside, as in a picture's caption: most need no look at the whole page.
 _CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")
@@ -58,6 +58,11 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
         start = match.start()
         if start < position:
             continue
+        # MediaWiki pairs brackets from the left: of five, the fifth is part of the target.
+        run = match.end() - start
+        is_odd = run & 1 == 1
+        begun = start
+        start = match.end() - 2
         caption = _CAPTION.match(text, start)
         if caption:
             close = caption.end() - 2
@@ -72,21 +77,20 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
             if end >= position:
                 kept.append(text[position:end])
                 position = end + 2
-        kept.append(text[position:start])
+        kept.append(text[position:begun] + "[" * is_odd)
         if close < 0:
             dropped["invalid"] += 1
             # What follows must not become a list item.
             kept.append("<wbr>")
             position = start + 2
             continue
-        is_third = text.startswith("[[[", start - 1) and start > 0
-        if target.hidden and not is_third:
+        if target.hidden and not is_odd:
             dropped[target.kind] += 1
             position = close + 2 + _closes_inside(text, start, close)
             if label >= 0 and target.kind == "file" and is_block(text[label:close], blocks):
                 kept.append("<hr>")
             continue
-        if is_third or target.kind == INVALID.kind or text.find("[[", start + 2, close) >= 0:
+        if is_odd or target.kind == INVALID.kind or text.find("[[", start + 2, close) >= 0:
             # MediaWiki makes no link of it; what stands inside is ordinary text.
             dropped["invalid"] += 1
             position = label if label >= 0 else start + 2
@@ -96,6 +100,8 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
         inside = text[label : close + third] if label >= 0 else decoded(raw)
         position = close + 2 + third
         inside = _EXTERNAL.sub(r"\1", inside)
+        if run > 2 and text.startswith("]" * (run - 2), position):
+            position += run - 2
         if label < 0:  # its section holds what SIMPLE excludes
             raw = raw.partition("#")[0] + "#"
             inside = protect(inside)
@@ -139,6 +145,7 @@ def _raw_target(text: str, start: int, close: int) -> tuple[str, int]:
     end = start + _TARGET_LIMIT
     if 0 <= close < end:
         end = close
-    bar = text.find("|", start, end)
+    nested = text.find("[[", start, end)
+    bar = text.find("|", start, nested if nested >= 0 else end)
     raw = text[start : bar if bar >= 0 else end]
     return (raw if "\n" not in raw else raw.partition("\n")[0] + "<"), bar + 1 if bar >= 0 else -1

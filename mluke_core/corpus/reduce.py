@@ -152,6 +152,9 @@ class Reducer:
         return _protected(content)
 
     def _drop_templates(self, text: str) -> str:
+        if "'{{" in text:
+            # Apostrophes before and behind a template are two marks, not one.
+            text = text.replace("'{{", "'" + _SEPARATOR + "{{")
         for _ in range(_TEMPLATE_PASSES):
             text, count = self._dropped.subn("", text)
             if not count or "{" not in text:
