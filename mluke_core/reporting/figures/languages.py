@@ -20,7 +20,7 @@ from mluke_core.reporting.figures.style import (
     short_number,
 )
 
-PREFERRED = ["articles", "links", "linked_titles", "entities", "tokens"]
+PREFERRED = ["articles", "words", "links", "links_in_vocabulary", "sequences"]
 """Statistics drawn when the report has them; otherwise its first ones."""
 MAXIMUM_PANELS = 5
 LOG_SCALE_RATIO = 100
