@@ -122,18 +122,21 @@ def _read_texts(config: Config, overrides: Mapping[str, Any]) -> None:
     """Read as YAML those texts of `overrides` that stand where the schema wants another type.
 
     ``--config 'tasks={qa: {epochs: 3}}'`` gives the text "3"; whether it is a number is for the
-    schema to say.
+    schema to say. The other way round, ``dump_date=20251101`` is a text.
     """
     for error in list(_validator().iter_errors(config)):
         *parents, key = error.absolute_path or [None]
-        if not isinstance(error.instance, str) or not _has_path(overrides, [*parents, key]):
+        if not _has_path(overrides, [*parents, key]):
             continue
         holder = config
         for parent in parents:
             holder = holder[parent]
-        value = yaml.safe_load(error.instance)
-        if isinstance(value, bool | int | float):
-            holder[key] = value
+        if isinstance(error.instance, str):
+            value = yaml.safe_load(error.instance)
+            if isinstance(value, bool | int | float):
+                holder[key] = value
+        elif error.validator_value == "string" and type(error.instance) is int:
+            holder[key] = str(error.instance)
 
 
 def _has_path(value: Any, path: list[Any]) -> bool:

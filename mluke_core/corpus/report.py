@@ -93,7 +93,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     rows: list[tuple[str, int]] = []
     for key, label in _LABELS.items():
         rows.append((label + (unit if key == "words" else ""), counts.get(key, 0)))
-    lines += _table(f"{report['parts']} parts", rows)
+    lines += _table(f"parts: {report['parts']}", rows)
     lines += ["## Links", ""]
     lines += _table(
         "links in running text",

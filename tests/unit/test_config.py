@@ -59,6 +59,13 @@ def test_nested_values_of_the_command_line_arrive_as_texts() -> None:
     }
 
 
+def test_a_date_on_the_command_line_arrives_as_a_number() -> None:
+    config = configuration.load_config(CONFIG, {"dump_date": 20251101})
+    assert config["dump_date"] == "20251101"
+    with pytest.raises(ConfigError, match="dump_date"):
+        configuration.load_config(CONFIG, {"dump_date": 2025})
+
+
 def test_a_scale_of_the_users_own() -> None:
     config = configuration.load_config(
         CONFIG, {"scale": "mine", "scales": {"mine": {"run": {"languages": ["sw", "te"]}}}}

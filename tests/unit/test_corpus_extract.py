@@ -264,3 +264,16 @@ def test_the_command_for_people_who_only_want_text(
     assert "| articles | 1 |" in (tmp_path / "out" / "report.md").read_text()
     assert corpus_main([str(tmp_path / "gone"), "-o", str(tmp_path / "out2")]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+def test_the_command_on_a_language_beyond_the_24(tmp_path: Path) -> None:
+    text = "-{sr-ec:реч;sr-el:reč}- [[кућа]]ма, [[Датотека:а.jpg|мини]] и [[Слика:б.jpg]]"
+    pages = page(1, "Кућа", text) + page(2, "Дом", "#ПРЕУСМЕРИ [[кућа]]")
+    dump = multistream(tmp_path / "x.bz2", [pages], header("sr"))
+    assert corpus_main([str(dump), "-o", str(tmp_path / "out")]) == 0
+    (row,) = pq.read_table(tmp_path / "out" / "pages.parquet").to_pylist()
+    assert "".join(p["text"] for p in row["paragraphs"]).startswith("реч кућама,")
+    ((link,),) = [p["links"] for p in row["paragraphs"] if p["links"]]
+    assert link == {"start": 4, "end": 10, "target": "Кућа"}
+    (redirect,) = pq.read_table(tmp_path / "out" / "redirects.parquet").to_pylist()
+    assert (redirect["source"], redirect["target"]) == ("Дом", "Кућа")
