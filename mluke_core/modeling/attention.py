@@ -1,5 +1,7 @@
 """Self-attention over packed sequences.
 
+Every path computes the same; which is fastest depends on the device.
+
 Shapes: L rows of all sequences, N heads, D size of a head, H = N * D, B sequences of a block,
 S rows of each.
 """
@@ -7,16 +9,17 @@ S rows of each.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mluke_core.modeling.dropout import dropout
+from mluke_core.modeling.dropout import draw_mask, mask_factors
 from mluke_core.modeling.layers import Linear
 
-# On a GPU one padded call beats many small ones; on a CPU padding costs what it wastes.
-_PADDED_DEVICES = ("cuda",)
+Blocks = Sequence[tuple[int, int]]
+"""(number of sequences, rows of each), in the order of the rows."""
 
 
 class SelfAttention(nn.Module):
@@ -31,15 +34,15 @@ class SelfAttention(nn.Module):
         self.value = Linear(hidden_size, hidden_size)
         self.output = Linear(hidden_size, hidden_size)
 
-    def forward(self, hidden_LH: torch.Tensor, blocks: Sequence[tuple[int, int]]) -> torch.Tensor:
-        """Attend; ``blocks`` lists (number of sequences, rows of each) in the order of the rows."""
+    def forward(self, hidden_LH: torch.Tensor, blocks: Blocks) -> torch.Tensor:
+        """Attend within each sequence. Returns L x H."""
         rows, hidden_size = hidden_LH.shape
         shape = (rows, self.heads, hidden_size // self.heads)
         query_LND = self.query(hidden_LH).view(shape)
         key_LND = self.key(hidden_LH).view(shape)
         value_LND = self.value(hidden_LH).view(shape)
         probability = self.dropout if self.training else 0.0
-        attend = attend_padded if hidden_LH.device.type in _PADDED_DEVICES else attend_blocks
+        attend = attend_jagged if hidden_LH.device.type == "cuda" else attend_blocks
         mixed_LND = attend(query_LND, key_LND, value_LND, blocks, probability)
         return self.output(mixed_LND.reshape(rows, hidden_size))
 
@@ -48,10 +51,11 @@ def attend_blocks(
     query_LND: torch.Tensor,
     key_LND: torch.Tensor,
     value_LND: torch.Tensor,
-    blocks: Sequence[tuple[int, int]],
+    blocks: Blocks,
     probability: float = 0.0,
 ) -> torch.Tensor:
-    """One attention call for each block of sequences of equal length. Returns L x N x D."""
+    """One attention call for each block of sequences of equal length: no padding, and the scores
+    of a block fit into a CPU's cache. Returns L x N x D."""
     sizes = [count * length for count, length in blocks]
     mixed = []
     for (count, length), *rows in zip(
@@ -61,47 +65,71 @@ def attend_blocks(
             part.view(count, length, *part.shape[1:]).transpose(1, 2) for part in rows
         )
         if probability:
-            mixed_BNSD = _attend_with_dropout(query, key, value, probability)
+            mixed_BNSD = _DroppedAttention.apply(query, key, value, probability)
         else:
             mixed_BNSD = F.scaled_dot_product_attention(query, key, value)
         mixed.append(mixed_BNSD.transpose(1, 2).flatten(0, 1))
     return torch.cat(mixed) if mixed else query_LND
 
 
-def _attend_with_dropout(
-    query_BNSD: torch.Tensor, key_BNSD: torch.Tensor, value_BNSD: torch.Tensor, probability: float
-) -> torch.Tensor:
-    """Attention written out: torch's own is no better on a CPU once it has to drop weights."""
-    scaled_BNSD = query_BNSD * (query_BNSD.shape[-1] ** -0.5)
-    weights_BNSS = torch.softmax(scaled_BNSD @ key_BNSD.transpose(-1, -2), dim=-1)
-    return dropout(weights_BNSS, probability) @ value_BNSD
-
-
-def attend_padded(
+def attend_jagged(
     query_LND: torch.Tensor,
     key_LND: torch.Tensor,
     value_LND: torch.Tensor,
-    blocks: Sequence[tuple[int, int]],
+    blocks: Blocks,
     probability: float = 0.0,
 ) -> torch.Tensor:
-    """One attention call over all sequences, padded to the longest. Returns L x N x D."""
-    device = query_LND.device
-    lengths_B = torch.repeat_interleave(
-        torch.tensor([length for _, length in blocks], device=device),
-        torch.tensor([count for count, _ in blocks], device=device),
-    )
-    longest = max((length for _, length in blocks), default=0)
-    kept_BS = torch.arange(longest, device=device) < lengths_B[:, None]
+    """One attention call over all sequences as a jagged tensor, which on a GPU is the
+    variable-length form of flash attention (memory-efficient attention in float32). Returns
+    L x N x D."""
+    if not blocks:
+        return query_LND
+    lengths = [length for count, length in blocks for _ in range(count)]
+    offsets = torch.tensor([0, *lengths]).cumsum(0).to(query_LND.device, non_blocking=True)
 
-    def pad(rows_LND: torch.Tensor) -> torch.Tensor:
-        padded_BSND = rows_LND.new_zeros((*kept_BS.shape, *rows_LND.shape[1:]))
-        return padded_BSND.index_put((kept_BS,), rows_LND).transpose(1, 2)
+    def jagged(rows_LND: torch.Tensor) -> torch.Tensor:
+        nested = torch.nested.nested_tensor_from_jagged(
+            rows_LND, offsets, min_seqlen=min(lengths), max_seqlen=max(lengths)
+        )
+        return nested.transpose(1, 2)
 
-    mixed_BNSD = F.scaled_dot_product_attention(
-        pad(query_LND),
-        pad(key_LND),
-        pad(value_LND),
-        attn_mask=kept_BS[:, None, None, :],
-        dropout_p=probability,
+    mixed = F.scaled_dot_product_attention(
+        jagged(query_LND), jagged(key_LND), jagged(value_LND), dropout_p=probability
     )
-    return mixed_BNSD.transpose(1, 2)[kept_BS]
+    return mixed.transpose(1, 2).values()
+
+
+class _DroppedAttention(torch.autograd.Function):
+    """Attention with dropout of its weights, written out: torch's own is no better on a CPU once
+    it has to drop weights, and keeps them twice. Inputs and output are B x N x S x D."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query_BNSD: torch.Tensor,
+        key_BNSD: torch.Tensor,
+        value_BNSD: torch.Tensor,
+        probability: float,
+    ) -> torch.Tensor:
+        scaled_BNSD = query_BNSD * (query_BNSD.shape[-1] ** -0.5)
+        with torch.autocast("cpu", enabled=False):
+            weights_BNSS = torch.softmax(scaled_BNSD @ key_BNSD.transpose(-1, -2), dim=-1)
+            mask_BNSS = draw_mask(weights_BNSS.shape, probability)
+            ctx.save_for_backward(scaled_BNSD, key_BNSD, value_BNSD, weights_BNSS, mask_BNSS)
+            ctx.probability = probability
+            dropped_BNSS = mask_factors(mask_BNSS, probability, weights_BNSS.dtype)
+            return dropped_BNSS.mul_(weights_BNSS) @ value_BNSD
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        scaled_BNSD, key_BNSD, value_BNSD, weights_BNSS, mask_BNSS = ctx.saved_tensors
+        gradient_BNSD = gradients[0]
+        factors_BNSS = mask_factors(mask_BNSS, ctx.probability, weights_BNSS.dtype)
+        value_gradient = (factors_BNSS * weights_BNSS).transpose(-1, -2) @ gradient_BNSD
+        factors_BNSS.mul_(gradient_BNSD @ value_BNSD.transpose(-1, -2))
+        scores_gradient_BNSS = torch.ops.aten._softmax_backward_data(
+            factors_BNSS, weights_BNSS, -1, weights_BNSS.dtype
+        )
+        query_gradient = (scores_gradient_BNSS @ key_BNSD).mul_(scaled_BNSD.shape[-1] ** -0.5)
+        key_gradient = scores_gradient_BNSS.transpose(-1, -2) @ scaled_BNSD
+        return query_gradient, key_gradient, value_gradient, None

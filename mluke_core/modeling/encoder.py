@@ -23,7 +23,7 @@ from mluke_core.modeling.attention import SelfAttention
 from mluke_core.modeling.config import ModelConfig
 from mluke_core.modeling.dropout import Dropout
 from mluke_core.modeling.inputs import PackedBatch
-from mluke_core.modeling.layers import Embedding, Linear
+from mluke_core.modeling.layers import Embedding, LayerNorm, Linear
 
 
 class EncoderOutput(NamedTuple):
@@ -41,13 +41,16 @@ class WordEmbeddings(nn.Module):
         self.word = Embedding(config.vocabulary_size, config.hidden_size)
         self.position = Embedding(config.position_count, config.hidden_size)
         self.token_type = Embedding(config.type_count, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.position_offset = config.position_offset
 
-    def forward(self, ids_T: torch.Tensor, positions_T: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, ids_T: torch.Tensor, positions_T: torch.Tensor, sparse_gradient: bool = False
+    ) -> torch.Tensor:
         """Embed words at positions that count from 0. Returns T x H."""
+        word_TH = self.word.look_up(ids_T, sparse_gradient)
         position_TH = self.position(positions_T + self.position_offset)
-        return self.norm(self.word(ids_T) + position_TH + self.token_type.weight[0])
+        return self.norm(word_TH + position_TH + self.token_type.weight[0])
 
 
 class EntityEmbeddings(nn.Module):
@@ -63,13 +66,17 @@ class EntityEmbeddings(nn.Module):
         )
         self.position = Embedding(config.position_count, config.hidden_size)
         self.token_type = Embedding(config.type_count, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def forward(
-        self, ids_E: torch.Tensor, positions_M: torch.Tensor, starts_E: torch.Tensor
+        self,
+        ids_E: torch.Tensor,
+        positions_M: torch.Tensor,
+        starts_E: torch.Tensor,
+        sparse_gradient: bool = False,
     ) -> torch.Tensor:
         """Embed entities; those of an empty mention get no position. Returns E x H."""
-        entity_EH = self.entity(ids_E)
+        entity_EH = self.entity.look_up(ids_E, sparse_gradient)
         if self.projection is not None:
             entity_EH = self.projection(entity_EH)
         position_EH = F.embedding_bag(positions_M, self.position.weight, starts_E, mode="mean")
@@ -82,10 +89,10 @@ class Layer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.attention = SelfAttention(config.hidden_size, config.heads, config.attention_dropout)
-        self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.attention_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.expand = Linear(config.hidden_size, config.intermediate_size)
         self.contract = Linear(config.intermediate_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout)
 
     def forward(self, hidden_LH: torch.Tensor, blocks: tuple[tuple[int, int], ...]) -> torch.Tensor:
@@ -108,13 +115,17 @@ class MlukeEncoder(nn.Module):
         self.dropout = Dropout(config.hidden_dropout)
 
     def forward(self, batch: PackedBatch) -> EncoderOutput:
-        """Encode a batch; see :meth:`encode` for the errors."""
-        hidden_LH = self.encode(batch)
+        """Encode a batch, float32 also under autocast; see :meth:`encode` for the errors."""
+        hidden_LH = self.encode(batch).float()
         return EncoderOutput(hidden_LH[batch.word_rows_T], hidden_LH[batch.entity_rows_E])
 
-    def encode(self, batch: PackedBatch) -> torch.Tensor:
-        """Final hidden states in the batch's inner order, L x H: pick rows from it by
-        ``batch.word_rows_T`` and ``batch.entity_rows_E``.
+    def encode(self, batch: PackedBatch, sparse_gradients: bool = False) -> torch.Tensor:
+        """Final hidden states in the batch's inner order, L x H, under autocast in its type: pick
+        rows from it by ``batch.word_rows_T`` and ``batch.entity_rows_E``.
+
+        Args:
+            sparse_gradients: the word and entity tables get sparse gradients: for a loss that
+                gives them dense ones as well, through heads that share the tables.
 
         Raises:
             DataError: when a sequence is longer than the position table, or a word-only model is
@@ -125,7 +136,9 @@ class MlukeEncoder(nn.Module):
                 f"a sequence of {batch.maximum_length} tokens is longer than the"
                 f" {self.config.maximum_length} positions of the model. Cut the input into windows."
             )
-        rows_LH = self.dropout(self.words(batch.word_ids_T, batch.word_positions_T))
+        rows_LH = self.dropout(
+            self.words(batch.word_ids_T, batch.word_positions_T, sparse_gradients)
+        )
         if len(batch.entity_ids_E):
             if self.entities is None:
                 raise DataError(
@@ -134,9 +147,16 @@ class MlukeEncoder(nn.Module):
                     " model."
                 )
             entities_EH = self.entities(
-                batch.entity_ids_E, batch.mention_positions_M, batch.mention_starts_E
+                batch.entity_ids_E,
+                batch.mention_positions_M,
+                batch.mention_starts_E,
+                sparse_gradients,
             )
             rows_LH = torch.cat([rows_LH, self.dropout(entities_EH)])
+        device = rows_LH.device.type
+        if torch.is_autocast_enabled(device):
+            # Once, instead of before every matrix product.
+            rows_LH = rows_LH.to(torch.get_autocast_dtype(device))
         hidden_LH = rows_LH[batch.layout_L]
         for layer in self.layers:
             hidden_LH = layer(hidden_LH, batch.blocks)

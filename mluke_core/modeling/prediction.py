@@ -24,7 +24,7 @@ from mluke_core.modeling.cross_entropy import (
 )
 from mluke_core.modeling.encoder import MlukeEncoder
 from mluke_core.modeling.inputs import PackedBatch
-from mluke_core.modeling.layers import Linear
+from mluke_core.modeling.layers import LayerNorm, Linear
 
 
 class Head(nn.Module):
@@ -33,7 +33,7 @@ class Head(nn.Module):
     def __init__(self, hidden_size: int, feature_size: int, vocabulary: int, eps: float) -> None:
         super().__init__()
         self.dense = Linear(hidden_size, feature_size)
-        self.norm = nn.LayerNorm(feature_size, eps)
+        self.norm = LayerNorm(feature_size, eps)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
     def forward(self, hidden_NH: torch.Tensor) -> torch.Tensor:
@@ -88,7 +88,8 @@ class MlukeForPrediction(nn.Module):
 
     def forward(self, batch: PackedBatch, targets: Targets) -> Losses:
         """Losses at the masked words and entities of a batch."""
-        hidden_LH = self.encoder.encode(batch)
+        # The heads below give both tables dense gradients.
+        hidden_LH = self.encoder.encode(batch, sparse_gradients=True)
         words_WH = self.word_head(hidden_LH[batch.word_rows_T[targets.words_W]])
         word_loss = chunked_cross_entropy(
             words_WH, self.encoder.words.word.weight, self.word_head.bias, targets.word_ids_W

@@ -19,11 +19,12 @@ from mluke_core.modeling.initialization import add_entities
 from mluke_core.modeling.loading import WEIGHTS_FILE, load_for_prediction
 from mluke_core.modeling.prediction import MlukeForPrediction
 from mluke_core.pretraining.checkpoints import Checkpoints
+from mluke_core.pretraining.collate import MaskShares, Vocabulary
 from mluke_core.pretraining.distributed import World, start_world
 from mluke_core.pretraining.engine import Engine
 from mluke_core.pretraining.hashing import key_of
 from mluke_core.pretraining.journal import LOG_FILE, Journal
-from mluke_core.pretraining.loader import Loader, MaskShares, Vocabulary
+from mluke_core.pretraining.loader import Loader
 from mluke_core.pretraining.manifest import (
     Manifest,
     check_tokenizer,

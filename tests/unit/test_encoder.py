@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mluke_core.errors import ConfigError, DataError
-from mluke_core.modeling.attention import attend_blocks, attend_padded
+from mluke_core.modeling.attention import attend_blocks, attend_jagged
 from mluke_core.modeling.config import ModelConfig, config_from_hub, config_to_hub
 from mluke_core.modeling.dropout import Dropout, dropout
 from mluke_core.modeling.folder import write_model_folder
@@ -125,7 +125,7 @@ def test_both_attention_paths_agree() -> None:
     rows = sum(count * length for count, length in blocks)
     query, key, value = torch.randn(3, rows, 4, 8).unbind()
     torch.testing.assert_close(
-        attend_blocks(query, key, value, blocks), attend_padded(query, key, value, blocks)
+        attend_blocks(query, key, value, blocks), attend_jagged(query, key, value, blocks)
     )
 
 

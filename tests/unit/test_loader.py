@@ -13,7 +13,8 @@ import torch
 from mluke_core.errors import DataError
 from mluke_core.io.files import file_digest, read_json, write_json
 from mluke_core.modeling.prediction import Targets
-from mluke_core.pretraining.loader import Loader, MaskShares, Vocabulary
+from mluke_core.pretraining.collate import MaskShares, Vocabulary, collate
+from mluke_core.pretraining.loader import Loader
 from mluke_core.pretraining.manifest import check_tokenizer, check_vocabulary, read_manifest
 from mluke_core.pretraining.shards import Limits, UnpackedRows, unpack_shard, unpacked_path
 from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_losses
@@ -105,7 +106,7 @@ def test_stages_and_epochs_mask_anew(loader: Loader) -> None:
     size = len(loader.training["en"])
     row = loader.training["en"].row(0)
     keys = np.array([3, 3 + size], dtype=np.uint64)
-    batch, _ = loader.collate([row, row], keys)
+    batch, _ = collate([row, row], keys, VOCABULARY, SHARES)
     first, second = batch.word_ids_T.chunk(2)
     assert not torch.equal(first, second)
 
