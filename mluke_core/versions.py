@@ -40,7 +40,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "resources": 2,
     "significance": 1,
     "table": 2,
-    "figures": 2,
+    "figures": 3,
     "provenance": 2,
     "report": 1,
 }

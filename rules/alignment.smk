@@ -66,6 +66,13 @@ rule build_vocabulary:
         vocabulary=f"{R}/entities/vocabulary.parquet",
         json=f"{R}/entities/entity_vocab.json",
         report=f"{R}/reports/vocabulary.json",
+        tables=multiext(f"{R}/reports/vocabulary", ".csv", ".md", ".tex"),
+        html=report(
+            f"{R}/reports/vocabulary.html",
+            caption="../report/vocabulary_table.rst",
+            category="Corpus",
+            labels={"figure": "entity vocabulary, as numbers"},
+        ),
     log:
         f"{R}/logs/build_vocabulary.log",
     benchmark:
@@ -79,14 +86,17 @@ rule build_vocabulary:
         work=f"{R}/work/build_vocabulary",
         entities=per_language(f"{R}/entities/{{lang}}.parquet"),
         sitelinks=per_language(f"{R}/sitelinks/{{lang}}.parquet"),
+        table=f"{R}/reports/vocabulary",
         settings=settings(
-            **{key: value for key, value in CONFIG["vocabulary"].items() if key != "targets"}
+            scale=CONFIG["scale"],
+            **{key: value for key, value in CONFIG["vocabulary"].items() if key != "targets"},
         ),
     shell:
         "python workflow_scripts/build_vocabulary.py --settings {params.settings:q} "
         "--memory-mb {resources.mem_mb} --work {params.work:q} "
         "--entities {params.entities:q} --sitelinks {params.sitelinks:q} "
-        "--output {output.vocabulary:q} --json {output.json:q} --report {output.report:q} --log {log:q}"
+        "--output {output.vocabulary:q} --json {output.json:q} --report {output.report:q} "
+        "--table {params.table:q} --log {log:q}"
 
 
 rule vocabulary:

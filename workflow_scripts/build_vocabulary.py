@@ -11,7 +11,8 @@ Example:
 Outputs:
     vocabulary.parquet: entity_id, qid, count, languages, titles; [PAD] [UNK] [MASK] come first.
     entity_vocab.json: the same names and ids in the Hub's format.
-    The report: size at each threshold of languages, share of links covered per language.
+    The report: size at each threshold of languages, share of links covered per language. With
+    --table STEM also as STEM.csv, .md, .tex and .html; the settings then need a scale.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mluke_core.io.cli import named_path, run_step, step_parser
+from mluke_core.io.cli import named_path, required_settings, run_step, step_parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="vocabulary (Parquet)")
     parser.add_argument("--json", type=Path, required=True, help="vocabulary (JSON, as on the Hub)")
     parser.add_argument("--report", type=Path, required=True, help="report (JSON)")
+    parser.add_argument(
+        "--table", type=Path, metavar="STEM", help="also write the report as a table there"
+    )
     parser.add_argument(
         "--memory-mb", type=int, default=4000, help="memory of the process (default: %(default)s)"
     )
@@ -64,6 +68,12 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.work,
     )
     write_json(arguments.report, report)
+    if arguments.table:
+        from mluke_core.reporting.vocabulary_table import vocabulary_table
+        from mluke_core.reporting.write import write_table_files
+
+        (scale,) = required_settings(arguments.settings, "scale")
+        write_table_files(vocabulary_table(report, scale), arguments.table)
 
 
 if __name__ == "__main__":
