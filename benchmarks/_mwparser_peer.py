@@ -11,7 +11,7 @@ import sys
 import mwparserfromhell
 
 DROPPED_TAGS = {"table", "ref", "references", "gallery", "math", "pre", "rt", "rp", "rtc"}
-HIDDEN = {"file", "image", "mynd", "category", "flokkur"}
+HIDDEN = {"file", "image", "category"}
 
 
 def read(wikitext: str) -> dict[str, object]:

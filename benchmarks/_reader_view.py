@@ -1,13 +1,15 @@
 """What a reader sees of MediaWiki's HTML, after the rules of docs/corpus.md.
 
-Those rules drop tables, references, galleries, formulas and pictures with their captions, and blank
-lines end paragraphs; the rest is paragraphs of text, and links to articles with the exact span of
-their anchor. A redirect is one paragraph of its own kind, with its target as a link.
+Those rules drop tables, references, galleries, formulas and pictures with their captions, and a
+blank line ends a paragraph even where lines begin with a space; the rest is paragraphs of text, and
+links to articles with the exact span of their anchor. A redirect is one paragraph of its own kind,
+with its target as a link.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -36,9 +38,13 @@ _DROPPED_TYPES = re.compile(
 )
 _DROPPED_MARKERS = re.compile(r"mw:(?:editsection|tocplace|toc)\Z")
 _SPACES = re.compile(r"[ \n\r\t\f]+")
-_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_END = re.compile("\f")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n|\f")
+# A line that begins with a bar is what is left of a table; our rules drop it.
+_TABLE_REMAINS = re.compile(r"\n ?\|[^\n]*")
 # Double brackets that MediaWiki left in the text because it made no link of them.
-_LOOSE_LINK = re.compile(r"\[\[(?:[^\[\]|]*\|(?=[^\[\]]))?([^\[\]]*?)\|?\]\]")
+_LOOSE_LINK = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]]*)\]\]")
+_LOOSE_LABELLED = re.compile(r"\[\[(?:[^\[\]|]*\|(?=[^\[\]]))?([^\[\]]*?)\|?\]\]")
 _LOOSE_BRACKETS = re.compile(r"\[\[(?!\[)|\]\]")
 
 
@@ -47,15 +53,22 @@ def redirect_to(title: str) -> list[Paragraph]:
     return [Paragraph("#REDIRECT", [(0, 9, title)], "redirect")]
 
 
-def without_loose_brackets(paragraphs: list[Paragraph]) -> list[Paragraph]:
+def without_loose_brackets(
+    paragraphs: list[Paragraph], empty_label: bool = False
+) -> list[Paragraph]:
     """Apply a rule of docs/corpus.md: what is no link loses its brackets and keeps its label.
+
+    Args:
+        paragraphs: what a reader sees.
+        empty_label: whether a label without text stays empty, as one that is a picture does; else
+            the target is kept, as that of ``[[target|]]`` is.
 
     >>> without_loose_brackets([Paragraph("[[a<b|it]] and x", [(15, 16, "X")])])
     [Paragraph(text='it and x', links=[(7, 8, 'X')], kind='text')]
     """
     result = []
     for text, links, _ in paragraphs:
-        while match := _LOOSE_LINK.search(text):
+        while match := (_LOOSE_LINK if empty_label else _LOOSE_LABELLED).search(text):
             text, links = _cut(text, links, match.end(1), match.end())
             text, links = _cut(text, links, match.start(), match.start(1))
         while match := _LOOSE_BRACKETS.search(text):
@@ -94,11 +107,17 @@ class _Builder:
     text: str = ""
     links: list[tuple[int, int, str]] = field(default_factory=list)
 
-    def add(self, text: str | None) -> None:
-        """Append text; blank lines end the paragraph."""
+    def add(self, text: str | None, blank_lines: bool = False, line_start: bool = False) -> None:
+        """Append text; ``blank_lines``: they end the paragraph, as remains of tables always do."""
         if not text:
             return
-        first, *others = _BLANK_LINE.split(text)
+        if "|" in text:
+            text = (
+                _TABLE_REMAINS.sub("\f", "\n" + text)[1:]
+                if line_start
+                else (_TABLE_REMAINS.sub("\f", text))
+            )
+        first, *others = (_BLANK_LINE if blank_lines else _END).split(text)
         self._append(first)
         for piece in others:
             self.end()
@@ -131,20 +150,22 @@ class ReaderView:
     Args:
         wiki: rules of the test's wiki, to tell articles from other pages.
         title: title of the test's page.
-        drop_pre: whether ``<pre>`` comes from a tag in the wikitext (whose content is dropped),
-            not from lines that begin with a space.
+        pre_tags: which ``<pre>`` of the HTML, counted from 0, come from a tag in the wikitext (whose
+            content is dropped) and not from lines that begin with a space. Not asked where the HTML
+            says so itself, as Parsoid's does.
     """
 
-    def __init__(self, wiki: Wiki, title: str, drop_pre: bool) -> None:
+    def __init__(self, wiki: Wiki, title: str, pre_tags: Container[int] = ()) -> None:
         self._wiki = wiki
         self._title = title
-        self._drop_pre = drop_pre
+        self._pre_tags = pre_tags
+        self._pre_seen = 0
 
     def __call__(self, source: str) -> list[Paragraph]:
         """Paragraphs of a fragment of HTML.
 
         >>> from mluke_core.corpus.wikis import load_wiki
-        >>> view = ReaderView(load_wiki("en"), "Parser test", drop_pre=False)
+        >>> view = ReaderView(load_wiki("en"), "Parser test")
         >>> view('<p>The <a href="/wiki/Cat" title="Cat">cats</a> </p><table><td>x</td></table>')
         [Paragraph(text='The cats', links=[(4, 8, 'Cat')], kind='text')]
         """
@@ -155,13 +176,15 @@ class ReaderView:
                 local = href.startswith("./")
                 return redirect_to(unquote(href[2:]).replace("_", " ") if local else "")
         builder = _Builder()
+        self._pre_seen = 0
         self._walk(root, builder)
         return builder.paragraphs
 
-    def _walk(self, element: html.HtmlElement, builder: _Builder) -> None:
+    def _walk(self, element: html.HtmlElement, builder: _Builder, in_pre: bool = False) -> None:
         if isinstance(element, _Comment) or not isinstance(element.tag, str):
             return
         tag = element.tag.lower()
+        in_pre = in_pre or tag == "pre"
         block = tag in _BLOCKS
         if block:
             builder.end()
@@ -171,10 +194,10 @@ class ReaderView:
                 builder.add(" ")
             elif tag == "img" and (source := _external_image(element)):
                 builder.add(source)
-            builder.add(element.text)
+            builder.add(element.text, in_pre, line_start=block)
             for child in element:
-                self._walk(child, builder)
-                builder.add(child.tail)
+                self._walk(child, builder, in_pre)
+                builder.add(child.tail, in_pre)
             if tag == "a" and (target := self._article(element)):
                 builder.link(start, target)
         if block:
@@ -192,7 +215,8 @@ class ReaderView:
         if tag == "pre":
             parsoid = element.get("data-parsoid")
             if parsoid is None and not kind:
-                return self._drop_pre
+                self._pre_seen += 1
+                return self._pre_seen - 1 in self._pre_tags
             return "mw:Extension/pre" in kind or '"stx":"html"' in (parsoid or "")
         # A link to a picture that does not exist stands in the picture's place.
         return tag == "a" and "wpDestFile=" in element.get("href", "")

@@ -1,8 +1,11 @@
 """Markup left in extracted text, and whether a reader of the page would see it too.
 
 A reader sees ``[[`` where the page protects it: inside ``<nowiki>``, or written as an entity
-(``&#91;``, ``&amp;nbsp;``). Whether a hit is of that kind is found by extracting the page a second
-time with all protected characters replaced: what is then still there is a fault of the extractor.
+(``&#91;``, ``&amp;nbsp;``). Apostrophes are also shown in the title of a link without a label, and
+where four of them are unpaired: MediaWiki then shows the fourth, and makes an apostrophe and italics
+of the other three when both kinds of marks are odd in number in their line. Whether a hit is of that
+kind is found by extracting the page a second time with all these characters replaced: what is then
+still there is a fault of the extractor.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ MARKUP = re.compile(r"\[\[|\{\{|<ref|''|&nbsp;")
 _MARKUP_CHARACTERS = frozenset("[{<'&")
 _MASK = "x"
 _NOWIKI = re.compile(r"(<nowiki(?:\s[^<>]*)?>)(.*?)(</nowiki\s*>)", re.DOTALL | re.IGNORECASE)
+_UNLABELLED = re.compile(r"\[\[[^][|\n]*''[^][|\n]*\]\]")
+_FOUR_APOSTROPHES = re.compile(r"(?<!')'{4}(?!')")
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9A-Fa-f]+|[A-Za-z]+);")
 _CONTEXT = 30
 
@@ -41,12 +46,14 @@ class Residue:
 def without_protected(wikitext: str) -> str:
     """``wikitext`` with the markup characters that it protects replaced by letters.
 
-    >>> without_protected("<nowiki>[[a]]</nowiki> &#91;&amp;nbsp; ''b''")
-    "<nowiki>xxa]]</nowiki> xxnbsp; ''b''"
+    >>> without_protected("<nowiki>[[a]]</nowiki> &#91;&amp;nbsp; ''b'' [[''c'']]")
+    "<nowiki>xxa]]</nowiki> xxnbsp; ''b'' [[xxcxx]]"
     """
     wikitext = _NOWIKI.sub(
         lambda match: match.group(1) + _masked(match.group(2)) + match.group(3), wikitext
     )
+    wikitext = _UNLABELLED.sub(lambda match: match.group().replace("'", _MASK), wikitext)
+    wikitext = _FOUR_APOSTROPHES.sub(_MASK + "'''", wikitext)
     return _ENTITY.sub(
         lambda match: _MASK if unescape(match.group()) in _MARKUP_CHARACTERS else match.group(),
         wikitext,

@@ -26,7 +26,7 @@ p div center blockquote ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr poem pre table ca
 _INLINES = """
 b i u s em strong small big sub sup span font tt code kbd samp var cite abbr dfn q bdi bdo del ins
 strike mark ruby rb rbc rtc rt rp time wbr data a label acronym nobr blink includeonly translate
-tvar languages ref references math chem ce gallery timeline score syntaxhighlight source imagemap
+tvar languages ref math chem ce gallery timeline score syntaxhighlight source imagemap
 templatestyles graph hiero mapframe maplink inputbox categorytree indicator templatedata style
 script img noindex meta link phonos dynamicpagelist charinsert listing rss
 """
