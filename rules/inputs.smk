@@ -40,11 +40,6 @@ def download_settings(name):
     )
 
 
-def packing_section():
-    """The limits of packing, so that the size of the shards does not pack anything again."""
-    return {key: value for key, value in CONFIG["sequences"].items() if key != "shard_mb"}
-
-
 def parts_of(lang, pattern):
     """A file for each part of a language."""
     return [pattern.format(lang=lang, part=part) for part in parts(lang)]

@@ -43,7 +43,7 @@ rule build_sequences:
     params:
         version=STAGE_VERSIONS["build_sequences"],
         settings=lambda wildcards: settings(
-            language=wildcards.lang, seed=CONFIG["seed"], sequences=packing_section()
+            language=wildcards.lang, seed=CONFIG["seed"], sequences=CONFIG["sequences"]
         ),
     shell:
         "python workflow_scripts/build_sequences.py --settings {params.settings:q} "
