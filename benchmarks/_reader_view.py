@@ -150,9 +150,9 @@ class ReaderView:
     Args:
         wiki: rules of the test's wiki, to tell articles from other pages.
         title: title of the test's page.
-        pre_tags: which ``<pre>`` of the HTML, counted from 0, come from a tag in the wikitext (whose
-            content is dropped) and not from lines that begin with a space. Not asked where the HTML
-            says so itself, as Parsoid's does.
+        pre_tags: which ``<pre>`` of the HTML, counted from 0, come from a tag in the wikitext
+            (whose content is dropped) and not from lines that begin with a space. Not asked where
+            the HTML says so itself, as Parsoid's does.
     """
 
     def __init__(self, wiki: Wiki, title: str, pre_tags: Container[int] = ()) -> None:

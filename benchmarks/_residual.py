@@ -2,10 +2,10 @@
 
 A reader sees ``[[`` where the page protects it: inside ``<nowiki>``, or written as an entity
 (``&#91;``, ``&amp;nbsp;``). Apostrophes are also shown in the title of a link without a label, and
-where four of them are unpaired: MediaWiki then shows the fourth, and makes an apostrophe and italics
-of the other three when both kinds of marks are odd in number in their line. Whether a hit is of that
-kind is found by extracting the page a second time with all these characters replaced: what is then
-still there is a fault of the extractor.
+where four of them are unpaired: MediaWiki then shows the fourth, and makes an apostrophe and
+italics of the other three when both kinds of marks are odd in number in their line. Whether a hit
+is of that kind is found by extracting the page a second time with all these characters replaced:
+what is then still there is a fault of the extractor.
 """
 
 from __future__ import annotations

@@ -75,16 +75,14 @@ def judge(tests: Sequence[ParserTest]) -> tuple[list[Verdict], Counter[str]]:
 
 
 def _expected(test: ParserTest) -> Iterator[list[Paragraph]]:
-    for source, pre_tags in (
-        (source, chosen)
-        for source in expected_html(test)
-        for chosen in _choices(source.count("<pre"), count_pre_tags(test))
-    ):
-        seen = ReaderView(wiki_of(test), title_of(test), pre_tags)(source)
-        yield seen
-        if not any("[[" in content for content in _NOWIKI.findall(test.wikitext or "")):
-            yield without_loose_brackets(seen)
-            yield without_loose_brackets(seen, empty_label=True)
+    protects_brackets = any("[[" in text for text in _NOWIKI.findall(test.wikitext or ""))
+    for source in expected_html(test):
+        for pre_tags in _choices(source.count("<pre"), count_pre_tags(test)):
+            seen = ReaderView(wiki_of(test), title_of(test), pre_tags)(source)
+            yield seen
+            if not protects_brackets:
+                yield without_loose_brackets(seen)
+                yield without_loose_brackets(seen, empty_label=True)
 
 
 def _choices(shown: int, tags: int) -> Iterator[Container[int]]:

@@ -1,4 +1,4 @@
-"""MediaWiki's parser tests: the format's reader, what a reader of the HTML sees, the share we get."""
+"""MediaWiki's parser tests: their format, what a reader of the HTML sees, the share we get."""
 
 from __future__ import annotations
 
