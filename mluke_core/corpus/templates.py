@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
 from typing import Any
@@ -103,6 +104,35 @@ def _constant(text: str, arguments: Arguments) -> str:
     return text
 
 
+@dataclass
+class _Known:
+    """Names of one wiki's templates and what to do with them."""
+
+    actions: dict[str, Shown]
+    names: str
+    families: list[tuple[re.Pattern[str], Shown]]
+    """Of names that are expressions."""
+    pattern: re.Pattern[str]
+
+    def action(self, name: str) -> Shown | None:
+        return self.actions.get(name.lower()) or next(
+            (action for family, action in self.families if family.fullmatch(name)), None
+        )
+
+
+# Laying out the names takes some milliseconds.
+@cache
+def _known(language: str, enabled: bool) -> _Known:
+    actions = _actions(language) if enabled else {}
+    names = names_pattern(list(actions))
+    families = [
+        (re.compile(name, re.IGNORECASE), action) for name, action in actions.items() if "[" in name
+    ]
+    arguments = r"[^{}]*+(?:[{}](?![{}])[^{}]*+)*+"
+    pattern = rf"\{{\{{[ \n_]*+({names})[ \n_]*+(?:\|({arguments}))?\}}\}}"
+    return _Known(actions, names, families, re.compile(pattern))
+
+
 class TextTemplates:
     """Replaces the templates of this module by their text.
 
@@ -115,32 +145,20 @@ class TextTemplates:
     """
 
     def __init__(self, language: str = "", enabled: bool = True) -> None:
-        self._actions = _actions(language) if enabled else {}
-        self.names = names_pattern(list(self._actions))
+        self._known = _known(language, enabled)
+        self.names = self._known.names
         """Regular expression of their names."""
-        self._families = [
-            (re.compile(name, re.IGNORECASE), action)
-            for name, action in self._actions.items()
-            if "[" in name
-        ]
-        arguments = r"[^{}]*+(?:[{}](?![{}])[^{}]*+)*+"
-        self._pattern = re.compile(
-            rf"\{{\{{[ \n_]*+({self.names})[ \n_]*+(?:\|({arguments}))?\}}\}}"
-        )
 
     def expand(self, text: str) -> str:
         """``text`` with these templates replaced, innermost first."""
         for _ in range(_PASSES):
-            text, count = self._pattern.subn(self._replace, text)
+            text, count = self._known.pattern.subn(self._replace, text)
             if not count or "{{" not in text:
                 break
         return text
 
     def _replace(self, match: re.Match[str]) -> str:
-        written = match.group(1).strip(" \n_")
-        name = _SPACES.sub(" ", written).lower()
-        action = self._actions.get(name)
-        if action is None:
-            action = next(a for pattern, a in self._families if pattern.fullmatch(name))
+        written = _SPACES.sub(" ", match.group(1).strip(" \n_"))
+        action = self._known.action(written)
         positional, named = split_arguments(match.group(2) or "")
-        return action(Arguments(_SPACES.sub(" ", written), positional, named))
+        return action(Arguments(written, positional, named)) if action else ""

@@ -28,7 +28,11 @@ with atheris.instrument_imports(include=["mluke_core.corpus"]):
 
 from tests.wikitext_world import MARKUP, check_page  # noqa: E402
 
-WIKIS = [load_wiki(language) for language in known_languages()]
+EXTRACTORS = [
+    WikitextExtractor(load_wiki(language), link_trails)
+    for language in known_languages()
+    for link_trails in (True, False)
+]
 # A byte beyond the pieces is a character of its own, so that plain text can be had, too.
 CHARACTERS = "aAbZ0 '\n[]{}|<>=&;:*#-_!/%~\"\u00e9\u0130\u0131\u05d0\u0915\u4e00\u3042\u0e01"
 
@@ -36,7 +40,7 @@ CHARACTERS = "aAbZ0 '\n[]{}|<>=&;:*#-_!/%~\"\u00e9\u0130\u0131\u05d0\u0915\u4e00
 def page_of(data: bytes) -> tuple[WikitextExtractor, str]:
     """The extractor and the page that ``data`` stands for."""
     head = data[0] if data else 0
-    extractor = WikitextExtractor(WIKIS[head // 2 % len(WIKIS)], link_trails=head % 2 == 0)
+    extractor = EXTRACTORS[head % len(EXTRACTORS)]
     pieces = MARKUP + list(CHARACTERS)
     return extractor, "".join(pieces[byte % len(pieces)] for byte in data[1:])
 

@@ -107,6 +107,13 @@ def test_where_they_stand(text: str, shown: str) -> None:
     assert TextTemplates("en").expand(text) == shown
 
 
+@pytest.mark.parametrize("name", ["k-aİ", "K-DE", "k-ſa", "ΔΦΑ", "ΑΣΑΦΈΣ"])
+def test_odd_cases_of_letters(name: str) -> None:
+    for language in ("fi", "el"):
+        shown = TextTemplates(language).expand(f"{{{{{name}|a}}}}")
+        assert shown in ("a", "", f"{{{{{name}|a}}}}")
+
+
 def test_positional_and_named_arguments() -> None:
     assert split_arguments("a|[[b|c]]|x=1|2=d") == (["a", "[[b|c]]"], {"x": "1", "2": "d"})
 

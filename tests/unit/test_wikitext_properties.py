@@ -68,5 +68,5 @@ def test_a_normal_form_is_its_own_normal_form(raw: str, language: str) -> None:
 def test_hostile_pages_end(language: str) -> None:
     """A pass that is not linear would take minutes on these."""
     extractor = EXTRACTORS[language]
-    for text in hostile_pages(60_000).values():
+    for text in hostile_pages(40_000).values():
         check_paragraphs(extractor(text), extractor.titles)
