@@ -54,7 +54,8 @@ def replicated(files: Sequence[Path], megabytes: float, name: str) -> Path:
         return path
     texts = [read_xml(file) for file in files]
     header = texts[0][: texts[0].index("</siteinfo>") + len("</siteinfo>\n")]
-    pages = [page for text in texts for page in _PAGE.findall(text)]
+    # wikipedia2vec stops at a redirect that names no title, which one page of the sample is.
+    pages = [page for text in texts for page in _PAGE.findall(text) if "<redirect />" not in page]
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     with open(unfinished, "wb") as output:
@@ -77,8 +78,7 @@ def _copies(pages: Sequence[str], size: int) -> Iterator[str]:
         for page in pages:
             number += 1
             if copy:
-                suffix = f" ({copy})</title>"
-                page = _TITLE.sub(lambda match: f"<title>{match[1]}{suffix}", page, count=1)
+                page = _TITLE.sub(rf"<title>\1 ({copy})</title>", page, count=1)
             page = _ID.sub(f"<id>{number}</id>", page, count=1)
             written += len(page.encode())
             yield page

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from mluke_core.corpus.wikitext import Paragraph
-from mluke_core.io.parquet import BatchSink
+from mluke_core.io.parquet import BatchSink, int32_array, string_array
 
 LINK = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("target", pa.string())])
 PARAGRAPH = pa.struct([("text", pa.string()), ("links", pa.list_(LINK)), ("kind", pa.string())])
@@ -46,7 +46,7 @@ class PagesSink(BatchSink):
         self._ids: array[int] = array("q")
         self._titles: list[str] = []
         self._paragraphs: list[Paragraph] = []
-        self._paragraph_offsets: array[int] = array("i", [0])
+        self._paragraph_offsets = [0]
         self._characters = 0
 
     def append(self, page_id: int, title: str, paragraphs: Sequence[Paragraph]) -> None:
@@ -67,26 +67,21 @@ class PagesSink(BatchSink):
         offsets = np.zeros(len(texts) + 1, np.int32)
         np.cumsum([len(links) for links in links_of], out=offsets[1:])
         links = pa.StructArray.from_arrays(
-            [
-                pa.array(starts, pa.int32()),
-                pa.array(ends, pa.int32()),
-                pa.array(targets, pa.string()),
-            ],
-            fields=list(LINK),
+            [int32_array(starts), int32_array(ends), string_array(targets)], fields=list(LINK)
         )
         paragraphs = pa.StructArray.from_arrays(
             [
-                pa.array(texts, pa.string()),
-                pa.ListArray.from_arrays(pa.array(offsets), links),
-                pa.array(kinds, pa.string()),
+                string_array(texts),
+                pa.ListArray.from_arrays(int32_array(offsets), links),
+                string_array(kinds),
             ],
             fields=list(PARAGRAPH),
         )
         batch = pa.record_batch(
             [
                 pa.Array.from_buffers(pa.int64(), len(self._ids), [None, pa.py_buffer(self._ids)]),
-                pa.array(self._titles, pa.string()),
-                pa.ListArray.from_arrays(_integers(self._paragraph_offsets), paragraphs),
+                string_array(self._titles),
+                pa.ListArray.from_arrays(int32_array(self._paragraph_offsets), paragraphs),
             ],
             schema=self.schema,
         )
@@ -96,7 +91,3 @@ class PagesSink(BatchSink):
 
 def _columns(rows: Iterable[tuple[Any, Any, Any]]) -> tuple[Sequence[Any], ...]:
     return tuple(zip(*rows, strict=True)) or ((), (), ())
-
-
-def _integers(values: array[int]) -> pa.Array:
-    return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(values)])
