@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -93,12 +94,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (
         build_vocabulary(
             [
-                *settings(size=100, minimum_languages=2, per_language_limit=100),
+                *settings(scale="mini", size=100, minimum_languages=2, per_language_limit=100),
                 *("--entities", *per_language(base, "entities/{}.parquet")),
                 *("--sitelinks", *per_language(base, "sitelinks/{}.parquet")),
                 *("--output", str(base / "entities/vocabulary.parquet")),
                 *("--json", str(base / "entities/entity_vocab.json")),
                 *("--report", str(base / "reports/vocabulary.json")),
+                *("--table", str(base / "reports/vocabulary")),
+                *("--memory-mb", "1000", "--work", str(base / "work/build_vocabulary")),
             ]
         )
         == 0
@@ -310,3 +313,37 @@ def test_a_mismatched_source_is_one_message(
     assert sitelinks(arguments) == 1
     assert "0 files; the Wikidata dump is one file" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s.json"]
+
+
+def blocks(root: Path, results: Path, language: str) -> list[str]:
+    """The code of docs/alignment.md in one language, on the results of the test."""
+    text = (root / "docs" / "alignment.md").read_text("utf-8")
+    found = re.findall(rf"```{language}\n(.*?)```", text, re.S)
+    return [block.replace("results/mini", str(results)) for block in found]
+
+
+def test_the_code_of_the_page_runs(
+    results: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import duckdb
+
+    known = {"= 183": "= 1", "'georgia'": "'tokyo'"}
+    queries = blocks(root, results, "sql")
+    for there, here in known.items():
+        queries = [query.replace(there, here) for query in queries]
+    rows = [duckdb.sql(query).fetchall() for query in queries]
+    assert {title for _, title in rows[0]} == {"Tokyo", "Tokio"}
+    assert rows[1] == [("Tokyo", 1, 3), ("Danube", 3, 2), ("Japan", 2, 2)]
+    assert rows[2] == [("Tokyo", 2, 1.0, 2.0)]
+    names: dict[str, object] = {}
+    for program in blocks(root, results, "python"):
+        names = {}
+        exec(program, names)
+    assert names["entities"] == {"en": [3, 4], "de": [3, 4]}
+    assert "{'de': 'Japan', 'en': 'Japan'}" in capsys.readouterr().out
+
+
+def test_the_report_of_the_vocabulary_as_a_table(results: Path) -> None:
+    report = (results / "reports/vocabulary.md").read_text("utf-8")
+    assert "2 entities with 4 titles, linked in at least 2 languages" in report
+    assert not list((results / "work/build_vocabulary").iterdir())

@@ -25,7 +25,7 @@ def count(
     redirects: dict[str, str],
     items: dict[str, int],
     targets: str = "pages",
-    **options: int,
+    **options: Any,
 ) -> tuple[list[tuple[Any, ...]], dict[str, Any]]:
     pages = [
         write_pages(folder / f"{i:03d}.parquet", articles, first_id=100 * i)
@@ -96,6 +96,40 @@ def test_circles_in_the_redirect_table_end(tmp_path: Path) -> None:
     rows, report = count(tmp_path, PARTS, circle, {})
     assert rows == [("Japan", None, 3), ("Tokyo", None, 1)]
     assert report["links_to_missing_pages"] == 3
+
+
+@pytest.mark.parametrize("length", [1, 2, 1000])
+def test_circles_of_redirects_lead_nowhere(tmp_path: Path, length: int) -> None:
+    """From the redirects of the pages to the counts: a circle of any length ends."""
+    from mluke_core.corpus.redirects import resolve_redirects
+
+    circle = {f"R{i}": f"R{(i + 1) % length}" for i in range(length)}
+    chain = {f"C{i}": f"C{i + 1}" for i in range(length)} | {f"C{length}": "Japan"}
+    path = write_redirects(tmp_path / "parts.parquet", circle | chain)
+    table, _ = resolve_redirects([path], "en")
+    resolved = dict(zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True))
+    parts: list[Articles] = [{"Japan": ["[[R0]] [[C0]] [[C0|x]]"]}]
+    rows, report = count(tmp_path, parts, resolved, {"Japan": 17})
+    assert rows == [("Japan", 17, 2)]
+    assert report["links_to_missing_pages"] == 1
+
+
+def test_result_does_not_depend_on_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far less memory than the tables need: they go to the work folder, and are gone afterwards."""
+    from mluke_core.alignment import database
+
+    titles = [f"{i} {'long title ' * 9}" for i in range(30_000)]
+    text = " ".join(f"[[{title}]]" for title in titles)
+    parts: list[Articles] = [{"A": [text], titles[7]: [text[: len(text) // 3]]}]
+    count(tmp_path, parts, {titles[3]: titles[7]}, {titles[5]: 5}, "sitelinks")
+    whole = (tmp_path / "out" / "entities.parquet").read_bytes()
+    monkeypatch.setattr(database, "MINIMUM_MB", 16)
+    work = tmp_path / "work" / "en"
+    count(
+        tmp_path, parts, {titles[3]: titles[7]}, {titles[5]: 5}, "sitelinks", memory_mb=0, work=work
+    )
+    assert (tmp_path / "out" / "entities.parquet").read_bytes() == whole
+    assert list(work.iterdir()) == []
 
 
 def test_odd_titles(tmp_path: Path) -> None:

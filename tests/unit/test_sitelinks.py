@@ -28,7 +28,13 @@ CREATE TABLE `wb_items_per_site` (
 ) ENGINE=InnoDB DEFAULT CHARSET=binary;
 
 """
-WIKIS = {"en": "enwiki", "no": "nowiki", "be-tarask": "be_x_oldwiki", "nan": "zh_min_nanwiki"}
+WIKIS = {
+    "en": "enwiki",
+    "no": "nowiki",
+    "be-tarask": "be_x_oldwiki",
+    "nan": "zh_min_nanwiki",
+    "simple": "simplewiki",
+}
 Rows = list[tuple[int, str, str]]
 
 
@@ -72,8 +78,10 @@ def write_json_dump(path: Path, rows: Rows, *lines: str) -> Path:
     return path
 
 
-def run(path: Path, form: str, output: Path, wikis: dict[str, str] = WIKIS) -> dict[str, Any]:
-    return sitelinks(path, form, wikis, output, {"wikis": wikis})
+def run(
+    path: Path, form: str, output: Path, wikis: dict[str, str] = WIKIS, threads: int = 1
+) -> dict[str, Any]:
+    return sitelinks(path, form, wikis, output, {"wikis": wikis}, threads)
 
 
 def table(output: Path, language: str) -> list[tuple[int, str]]:
@@ -89,6 +97,8 @@ def test_only_the_wikis_asked_for(tmp_path: Path) -> None:
         (8, "be_x_oldwiki", "Менск"),
         (9, "zh_min_nanwiki", "Tâi-pak"),
         (9, "enwiki", "A_b"),
+        (9, "simplewiki", "A"),
+        (9, "simplewikibooks", "No"),
     ]
     for path, form in (
         (write_sql(tmp_path / "a.sql.gz", insert(rows[:3]), insert(rows[3:])), "sql"),
@@ -100,6 +110,7 @@ def test_only_the_wikis_asked_for(tmp_path: Path) -> None:
         assert table(tmp_path / form, "no") == [(7, "Ærlig")]
         assert table(tmp_path / form, "be-tarask") == [(8, "Менск")]
         assert table(tmp_path / form, "nan") == [(9, "Tâi-pak")]
+        assert table(tmp_path / form, "simple") == [(9, "A")]
         assert report["broken_lines"] == 0
     assert (tmp_path / "sql/en.parquet").read_bytes() == (tmp_path / "json/en.parquet").read_bytes()
 
@@ -178,6 +189,43 @@ def test_broken_lines_are_counted_and_their_good_rows_kept(tmp_path: Path) -> No
     report = run(dump, "json", tmp_path / "out")
     assert table(tmp_path / "out", "en") == [(1, "One")]
     assert report["broken_lines"] == 3 and "line 3" in report["broken_examples"][0]
+
+
+def test_what_looks_like_the_end_of_a_row_inside_a_title(tmp_path: Path) -> None:
+    titles = ["a'),(b", "c\\'),(1,2,'enwiki','d", "ends in \\", "'", "'),("]
+    rows = [(i, "enwiki", title) for i, title in enumerate(titles, 1)]
+    doubled = "INSERT INTO `wb_items_per_site` VALUES (1,9,'enwiki','x''),(y'),(2,8,'enwiki','');\n"
+    report = run(write_sql(tmp_path / "a.sql.gz", insert(rows), doubled), "sql", tmp_path / "out")
+    expected = {(i, title) for i, (_, _, title) in enumerate(rows, 1)} | {(9, "x'),(y")}
+    assert set(table(tmp_path / "out", "en")) == expected
+    assert report["broken_lines"] == 0
+    assert report["languages"]["en"]["invalid_titles"] == 1
+
+
+def test_lines_longer_than_a_block_and_their_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mluke_core.alignment.line_blocks.BLOCK_BYTES", 50)
+    cut = "INSERT INTO `wb_items_per_site` VALUES (1,3,'enwiki','Three'),(\n"
+    whole = insert([(i, "enwiki", f"T{i}") for i in range(1, 40)])
+    report = run(write_sql(tmp_path / "a.sql.gz", whole, cut), "sql", tmp_path / "out")
+    assert len(table(tmp_path / "out", "en")) == 39
+    assert report["broken_examples"][0].startswith("line 11:")
+    dump = write_json_dump(tmp_path / "a.json.gz", [(1, "enwiki", "T" * 200)], "{", '{"id": "Q2"}')
+    report = run(dump, "json", tmp_path / "out")
+    assert report["broken_examples"] == ["line 3: not an entity in JSON: {,"]
+    assert (report["lines"], report["without_sitelinks"]) == (2, 1)
+
+
+def test_several_cores_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(i, wiki, f"Title {i * 7919 % 450}") for i in range(1, 500) for wiki in WIKIS.values()]
+    dump = write_json_dump(tmp_path / "a.json.bz2", rows, "{")
+    monkeypatch.setattr("mluke_core.alignment.line_blocks.BLOCK_BYTES", 20_000)
+    reports = [run(dump, "json", tmp_path / str(n), threads=n) for n in (1, 2)]
+    assert reports[0] == reports[1] and reports[0]["lines"] == 499
+    for language in WIKIS:
+        name = f"{language}.parquet"
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 def test_old_and_odd_items(tmp_path: Path) -> None:

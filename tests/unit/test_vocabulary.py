@@ -18,6 +18,8 @@ from mluke_core.alignment.build_vocabulary import (
 )
 from mluke_core.alignment.entity_vocabulary import EntityVocabulary
 from mluke_core.errors import ConfigError, DataError
+from mluke_core.reporting.vocabulary_table import vocabulary_table
+from mluke_core.reporting.write import write_table_files
 from tests.alignment_world import read_rows, write_entities, write_sitelinks
 
 Rows = dict[str, list[tuple[str, int | None, int]]]
@@ -132,6 +134,15 @@ def test_nothing_passes(tmp_path: Path) -> None:
         build(tmp_path, {"en": [], "de": []}, minimum_languages=1)
     with pytest.raises(ConfigError, match=r"vocabulary\.size is 0"):
         build(tmp_path, WORLD, size=0)
+
+
+def test_report_as_a_table(tmp_path: Path) -> None:
+    _, report = build(tmp_path, WORLD, include=["Q5"])
+    paths = write_table_files(vocabulary_table(report, "mini"), tmp_path / "vocabulary")
+    assert [path.suffix for path in paths] == [".csv", ".md", ".tex", ".html"]
+    lines = [line.replace(" ", "") for line in paths[1].read_text("utf-8").splitlines()]
+    assert "|en|5|274|114|41.6|" in lines and "|3|3|here|" in lines and "|4|1|–|" in lines
+    assert "4 entities with 11 titles" in paths[1].read_text("utf-8")
 
 
 def test_an_empty_language_is_no_obstacle(tmp_path: Path) -> None:

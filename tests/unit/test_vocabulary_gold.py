@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from mluke_core.alignment.build_vocabulary import VocabularySettings, build_vocabulary
 from mluke_core.alignment.count_entities import count_entities
+from mluke_core.alignment.count_mentions import count_mentions
 from mluke_core.alignment.sitelinks import sitelinks
 from mluke_core.corpus.extract import extract_part
 from mluke_core.corpus.redirects import resolve_redirects
@@ -20,7 +23,7 @@ from mluke_core.miniature.facts import load_world
 from mluke_core.miniature.gold import write_gold
 from mluke_core.miniature.make import extra_items
 from mluke_core.miniature.wikidata import entity_items, write_wikidata
-from tests.alignment_world import read_rows
+from tests.alignment_world import read_rows, write_vocabulary
 
 LANGUAGES = ("de", "en", "ja")
 WIKIS = {language: f"{language}wiki" for language in LANGUAGES}
@@ -111,3 +114,44 @@ def test_vocabulary_of_all(folder: Path) -> None:
         for row in read_rows(folder / "vocabulary.parquet")[3:]
     ]
     assert found == expected and len(found) > 300
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_mentions_are_those_of_the_gold(folder: Path, language: str) -> None:
+    """Anchors and links counted from the gold, occurrences by looking for each mention."""
+    articles = gold(folder, language)
+    redirects = {row["source"]: row["target"] for row in gold(folder, f"{language}.resolved")}
+    titles = {article["title"] for article in articles}
+    linked: Counter[tuple[str, str]] = Counter()
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            for start, end, target in paragraph["links"]:
+                title = redirects.get(target, target)
+                if title in titles:
+                    linked[fold(paragraph["text"][start:end]), title] += 1
+    table = mention_rows(folder, language)
+    assert {(row["mention"], row["title"]): row["linked"] for row in table} == linked
+    texts = [fold("\n".join(p["text"] for p in article["paragraphs"])) for article in articles]
+    before, after = ("", "") if language == "ja" else (r"(?<!\w)", r"(?!\w)")
+    for row in table[:: max(1, len(table) // 100)]:
+        pattern = re.compile(before + re.escape(row["mention"]) + after)
+        assert row["occurring"] == sum(bool(pattern.search(text)) for text in texts), row
+
+
+def fold(text: str) -> str:
+    """Lower case where that is one character too, as it is not for the Turkish İ."""
+    lower = (letter.lower() for letter in text.replace("’", "'"))
+    return "".join(new if len(new) == 1 else old for new, old in zip(lower, text, strict=True))
+
+
+def mention_rows(base: Path, language: str) -> list[dict[str, Any]]:
+    count_mentions(
+        language,
+        [base / f"pages/{language}/{part}.parquet" for part in range(PARTS)],
+        base / f"redirects/{language}.parquet",
+        base / f"sitelinks/{language}.parquet",
+        write_vocabulary(base / "no.vocabulary.parquet", []),
+        10,
+        base / f"mentions/{language}.parquet",
+    )
+    return read_rows(base / f"mentions/{language}.parquet")
