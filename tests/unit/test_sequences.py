@@ -136,6 +136,17 @@ def test_sentences_too_short_or_too_long_are_dropped() -> None:
     assert counts.links_in_dropped_sentences == 2
 
 
+@pytest.mark.parametrize(
+    ("limits", "lengths"), [((3, 5), [3, 5]), ((4, 5), [5]), ((3, 4), [3]), ((3, 8), [8])]
+)
+def test_limits_of_sentences_are_inclusive(limits: tuple[int, int], lengths: list[int]) -> None:
+    text = "One two three. One two three four five."
+    links = [(0, 3, 4), (15, 18, 4)]
+    smallest, largest = limits
+    sequences, _ = pack((text, links), minimum_sentence_tokens=smallest, maximum_tokens=largest)
+    assert [length for length, _ in sequences] == lengths
+
+
 def test_sentences_of_a_page_are_packed_in_order() -> None:
     text = "A one b. C two d. E f g. H three i. J k l."
     links = [link(text, "one", 3), link(text, "two", 4), link(text, "three", 5)]
@@ -255,8 +266,8 @@ def test_the_rules_once_more(tokenizer: Tokenizer, data: st.DataObject) -> None:
     """Limits, filters and packing agree with a second program that shares no code with it."""
     language = data.draw(st.sampled_from(["en", "de", "ja", "ar", "th", "hi"]))
     limits = {
-        "maximum_tokens": data.draw(st.sampled_from([20, 40, 60, 510])),
-        "minimum_sentence_tokens": data.draw(st.sampled_from([1, 5, 15])),
+        "maximum_tokens": data.draw(st.integers(20, 90) | st.just(510)),
+        "minimum_sentence_tokens": data.draw(st.integers(1, 25)),
         "maximum_entities": data.draw(st.sampled_from([1, 2, 128])),
         "maximum_mention_tokens": data.draw(st.sampled_from([1, 3, 30])),
     }
