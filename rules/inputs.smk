@@ -237,15 +237,6 @@ def table_scores(table):
     ]
 
 
-def missing_tests(table):
-    """Tests of a table that cannot be run here -> the reason, for a note under the table."""
-    return {
-        test: settings_of.unavailable_reason(CONFIG, TASKS[TASK_OF[test]]["train"]["source"])
-        for test in tests_of(table)
-        if not is_active(test)
-    }
-
-
 def selections():
     """Every selection of the run: what Appendix B lists."""
     return [
@@ -257,26 +248,6 @@ def selections():
 
 def table_files(table):
     return [f"{R}/tables/{table}.{suffix}" for suffix in ("csv", "md", "tex", "html")]
-
-
-def table_columns(table):
-    """Test collection or probe of a table -> its columns in this run."""
-    return {
-        test: (
-            PROBES[test]["languages"]
-            if test in PROBES
-            else TASKS[TASK_OF[test]]["tests"][test]["columns"]
-        )
-        for test in tests_of(table)
-    }
-
-
-def row_entries(systems):
-    """What a table shows of its systems, so that nothing else of their entries re-runs it."""
-    return {
-        name: {key: SYSTEMS[name][key] for key in ("label", "published") if key in SYSTEMS[name]}
-        for name in systems
-    }
 
 
 def of_kind(table, kind):

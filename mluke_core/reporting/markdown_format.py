@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from mluke_core.reporting.tables import Footnotes, Panel, Table, best_rows
+from mluke_core.reporting.tables import PROVENANCE, Footnotes, Panel, Table, best_rows
 from mluke_core.reporting.text import Line, row_lines
 
 CONTINUATION = "· "
@@ -25,8 +25,8 @@ def to_markdown(table: Table) -> str:
         parts.append(_grid(panel, number, notes))
     lines = [f"[{number}] {text}" for number, text in enumerate(notes.texts, start=1)]
     lines += list(table.notes)
-    if lines:
-        parts.append("\n".join(f"- {_escape(line)}" for line in lines))
+    listed = [f"- {_escape(line)}" for line in lines]
+    parts.append("\n".join([*listed, f"- made from: [provenance]({PROVENANCE})"]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,8 +17,12 @@ def test_resources_are_summed_up_and_drawn(tmp_path: Path) -> None:
         tmp_path / "reports" / "resources.json",
         tmp_path / "figures" / "resources.svg",
     )
-    assert resources_main(["--benchmarks", str(DATA / "benchmarks"), "--output", str(summary)]) == 0
-    assert json.loads(summary.read_text())["jobs"] == 30
+    given = ["--benchmarks", str(DATA / "benchmarks"), "--results", str(DATA)]
+    assert resources_main([*given, "--output", str(summary)]) == 0
+    found = json.loads(summary.read_text())
+    assert found["jobs"] == 30
+    assert found["disk"]["bytes"] == sum(found["disk"]["folders"].values()) > 10_000
+    assert "kwh" in found["energy"]
     arguments = ["--kind", "resources", "--settings", '{"scale": "mini"}', "--inputs", str(summary)]
     assert main([*arguments, "--output", str(figure)]) == 0
     assert figure.read_text(encoding="utf-8").startswith("<?xml")

@@ -7,22 +7,42 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mluke_core.errors import DataError, MlukeError
+from mluke_core.io.features import read_features, write_features
 from mluke_core.reporting.csv_format import to_csv
 from mluke_core.reporting.figures.comparison import comparison_finding, read_dots
 from mluke_core.reporting.figures.draw import FIGURES, draw_figure
 from mluke_core.reporting.figures.finetuning import Run, finetuning_finding, read_run
 from mluke_core.reporting.figures.languages import corpus_finding
 from mluke_core.reporting.figures.loss import Stage, finding, read_stage
+from mluke_core.reporting.figures.projection import (
+    components,
+    language_share,
+    projection_finding,
+)
 from mluke_core.reporting.figures.resources import resources_finding
 from mluke_core.reporting.figures.style import duration, memory, short_number
+from mluke_core.reporting.figures.sweep import sweep_finding
 from mluke_core.reporting.figures.vocabulary import vocabulary_finding
 from mluke_core.reporting.resources import read_benchmarks, summarise
 from tests.reporting_world import DATA, build, config, systems
 
 STAGES = [DATA / "pretraining/mluke-mini" / stage for stage in ("stage1", "stage2")]
+
+
+def write_vectors(path: Path, apart: float) -> None:
+    """Vectors of two languages whose centres are ``apart`` in one dimension."""
+    generator = np.random.default_rng(0)
+    ids = np.array([f"q{i}" for i in range(200)])
+    arrays = {}
+    for number, language in enumerate(("en", "de")):
+        vectors = generator.normal(size=(200, 5)).astype(np.float32)
+        vectors[:, 2] += number * apart
+        arrays |= {f"{language}_ids": ids, f"{language}_vectors": vectors}
+    write_features(path, arrays)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +56,18 @@ def inputs(
     table = folder / "table3.csv"
     table.write_text(to_csv(build("table3")), encoding="utf-8")
     results = sorted(DATA.glob("finetuned/*/relation/*/result.json"))
+    pair = ["mluke-w-mini", "mluke-e-mini"]
+    vectors = [folder / f"{system}.npz" for system in pair]
+    for number, path in enumerate(vectors):
+        write_vectors(path, number)
+    sweeps = [folder / f"{system}.json" for system in pair]
+    for number, (system, path) in enumerate(zip(pair, sweeps, strict=True)):
+        measures = {f"modularity_k{k}": [0.5 / k + 0.1 * number] for k in (3, 10)}
+        scores = {"system": system, "test": "modularity", "runs": [{"run": "pretrained"}]}
+        path.write_text(json.dumps({**scores, "results": {"default": {"de": measures}}}))
     return {
+        "projection": (vectors, {"probe": "cwr", "systems": systems(), "order": pair}),
+        "sweep": (sweeps, {"systems": systems()}),
         "loss": (STAGES, {}),
         "corpus": ([DATA / "corpus.json"], {}),
         "sampling": ([DATA / "manifest.json"], {}),
@@ -216,3 +247,55 @@ def test_another_report_is_no_vocabulary(tmp_path: Path) -> None:
 )
 def test_numbers_on_figures_are_short(text: str, expected: str) -> None:
     assert text == expected
+
+
+def test_components_are_those_of_scikit_learn() -> None:
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    vectors = np.random.default_rng(2).normal(size=(60, 7)) * np.arange(1, 8)
+    points, shares = components(vectors)
+    peer = decomposition.PCA(2)
+    expected = peer.fit_transform(vectors)
+    np.testing.assert_allclose(np.abs(points), np.abs(expected), atol=1e-9)
+    np.testing.assert_allclose(shares, peer.explained_variance_ratio_)
+
+
+def test_share_of_variance_between_languages(tmp_path: Path) -> None:
+    shares = []
+    for apart in (0.0, 2.0, 200.0):
+        write_vectors(tmp_path / "x.npz", apart)
+        shares.append(language_share(read_features(tmp_path / "x.npz")))
+    # Unit variance in five dimensions, centres two apart: 1 of 6 lies between.
+    assert shares[0] < 0.02 and shares[1] == pytest.approx(1 / 6, abs=0.03) and shares[2] > 0.99
+
+
+def test_the_title_of_a_projection_names_both_ends() -> None:
+    labels = {"w": {"label": "mLUKE-W"}, "e": {"label": "mLUKE-E"}}
+    assert projection_finding("modularity", {"w": 42.0, "e": 10.0}, labels) == (
+        "Vectors of mention pairs: language explains 10 % of the variance in mLUKE-E, 42 % in "
+        "mLUKE-W"
+    )
+
+
+def test_the_title_of_a_sweep_counts_all_choices() -> None:
+    labels = {"w": {"label": "mLUKE-W"}, "e": {"label": "mLUKE-E"}}
+    curves = {"w": {"de": {3: 0.5, 10: 0.1}}, "e": {"de": {3: 0.4, 10: 0.3}, "tr": {3: 0.2}}}
+    assert sweep_finding(curves, labels).startswith("Modularity is lowest in mLUKE-E for 2 of 3 ")
+
+
+def test_a_score_file_without_a_sweep_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(
+        '{"system": "e", "test": "modularity", "runs": [{}], "results": {"default": {"de": {}}}}'
+    )
+    with pytest.raises(DataError, match="no modularity for several"):
+        draw_figure("sweep", [path], {"scale": "mini", "systems": {}}, tmp_path / "x.svg")
+
+
+def test_the_title_stands_in_the_file_as_text(
+    inputs: dict[str, tuple[list[Path], dict[str, Any]]], tmp_path: Path
+) -> None:
+    paths, settings = inputs["projection"]
+    draw_figure("projection", paths, {"scale": "mini", **settings}, tmp_path / "x.svg")
+    text = (tmp_path / "x.svg").read_text()
+    assert "<dc:title>Vectors of answer spans: language explains" in text
+    assert 'id="figure-title"' in text
