@@ -3,7 +3,8 @@
 Run by an interpreter with ``transformers`` 4, the last with the tokenizer written in Python, and
 without this project. For every question, context and question are cut at white space and every word
 is tokenized on its own; mentions are looked up word by word, the longest first; windows are built
-as lists, the positions of every mention padded to 30.
+as lists, with the word behind every token and the window that shows it best, as the recipe of SQuAD
+has it; the positions of every mention are padded to 30.
 
     python _slow_questions.py questions.json sentencepiece.bpe.model mentions.json windows.json
 """
@@ -63,10 +64,21 @@ def windows(tokenizer, question, context, titles):
     asked = asked[:QUESTION]
     head = [tokenizer.bos_token, *asked, tokenizer.eos_token, tokenizer.eos_token]
     room = LENGTH - len(head) - 1
-    made = []
+    spans = []
     for first in range(0, len(tokens), STRIDE):
-        last = min(first + room, len(tokens))
-        part = [*head, *tokens[first:last], tokenizer.eos_token]
+        spans.append((first, min(first + room, len(tokens))))
+        if spans[-1][1] == len(tokens):
+            break
+    word_of = [w for w in range(len(words)) for _ in range(first_token[w], first_token[w + 1])]
+    made = []
+    for number, (first, last) in enumerate(spans):
+        part = list(head)
+        token_to_word, is_best = {}, {}
+        for token in range(first, last):
+            token_to_word[len(part)] = word_of[token]
+            is_best[len(part)] = best_window(spans, token) == number
+            part.append(tokens[token])
+        part.append(tokenizer.eos_token)
         entity_ids, positions = [], []
         for title, start, end in asked_mentions:
             if end <= len(asked):
@@ -81,13 +93,24 @@ def windows(tokenizer, question, context, titles):
             {
                 "word_ids": tokenizer.convert_tokens_to_ids(part),
                 "word_attention_mask": [1] * len(part),
+                "token_to_word": token_to_word,
+                "is_best": is_best,
                 "entity_ids": entity_ids[:ENTITIES],
                 "entity_position_ids": positions[:ENTITIES],
             }
         )
-        if last == len(tokens):
-            break
     return made
+
+
+def best_window(spans, token):
+    """The window that shows most on the poorer side of a token."""
+    best, number = None, None
+    for index, (first, last) in enumerate(spans):
+        if first <= token < last:
+            score = min(token - first, last - 1 - token) + 0.01 * (last - first)
+            if best is None or score > best:
+                best, number = score, index
+    return number
 
 
 def padded(positions):

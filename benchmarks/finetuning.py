@@ -223,11 +223,11 @@ def question_inputs(questions: int, peer_path: Path | None) -> Row:
     chosen = FOLDER / "questions.json"
     chosen.write_text(json.dumps(content), encoding="utf-8")
     text = " ".join(p["context"] for article in content["data"] for p in article["paragraphs"])
-    named = re.findall(r"[A-Z]\w+(?: [A-Z]\w+){0,3}", text)
+    named = re.findall(r"[A-Z]\w+(?: [A-Z]\w+){1,3}", text)
     mentions = {name.lower(): 3 + number for number, name in enumerate(dict.fromkeys(named))}
     folder = model_folder(*SMALL)
     task = make_task("qa", folder, QA_OPTIONS, DictionaryLinker(mentions))
-    _load(task.tokenizer)
+    _load(task)
     dataset = task.read(chosen)
     start = time.process_time()
     features = task.encode(dataset, training=False)
@@ -252,10 +252,11 @@ def question_inputs(questions: int, peer_path: Path | None) -> Row:
     )
 
 
-def _load(tokenizer: Any) -> None:
-    """Read the tokenizer's files, which waits for the first call otherwise."""
-    tokenizer.encode("x")
-    tokenizer.encode_with_spans("x", [])
+def _load(task: Any) -> None:
+    """Read the tokenizer's files and make tables, which wait for the first call otherwise."""
+    task.tokenizer.encode("x")
+    task.tokenizer.encode_with_spans("x", [])
+    task.linker.find("x", "en", "", "en")
 
 
 def _first(content: dict[str, Any], questions: int) -> dict[str, Any]:
@@ -287,7 +288,7 @@ def evaluation(size: tuple[int, int, int], questions: int) -> Row:
         paths.append(FOLDER / path.name)
         paths[-1].write_text(json.dumps(_first(read_json(path), questions)), encoding="utf-8")
     task = make_task("qa", folder, QA_OPTIONS, DictionaryLinker({"the first": 3, "of the": 4}))
-    _load(task.tokenizer)
+    _load(task)
     every = [feature for path in paths for feature in task.encode(task.read(path), training=False)]
     model = tuned(task, folder, every, fresh_head(size[1], 2))
     clock = _ForwardClock(model)

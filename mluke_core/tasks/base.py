@@ -154,6 +154,10 @@ class Task(ABC, Generic[ExampleT]):
     ) -> torch.Tensor:
         """Logits of a batch, in a shape that `loss` and `scores` know."""
 
+    def rows_read(self, batch: PackedBatch, features: Sequence[Feature]) -> IntArray | None:
+        """Rows of the encoder that `logits` reads, in any order; None: (nearly) all of them."""
+        return None
+
     @abstractmethod
     def loss(self, logits: torch.Tensor, features: Sequence[Feature]) -> torch.Tensor:
         """Mean loss of a batch."""

@@ -18,6 +18,7 @@ from mluke_core.pretraining.distributed import World
 from mluke_core.sequences.tokenizer import Tokenizer
 from mluke_core.tasks.base import Feature, Task
 from mluke_core.tasks.batches import inference_batches
+from mluke_core.tasks.narrow import NarrowLayer, narrowed
 from mluke_core.tasks.parallel import gather_scores
 from mluke_core.tasks.tables import Tables, keep_words
 
@@ -43,6 +44,14 @@ class TaskModel(nn.Module):
     def forward(self, features: Sequence[Feature]) -> torch.Tensor:
         """The task's logits for a batch."""
         batch = self.tables.pack(features, self.device)
+        return self.task.logits(self.head, self.encoder(batch), batch, features)
+
+    def predict(self, features: Sequence[Feature], last: NarrowLayer) -> torch.Tensor:
+        """The same in evaluation, with the last layer for the rows that are read alone."""
+        batch = self.tables.pack(features, self.device)
+        # On a GPU, one large product is quicker than many small ones.
+        rows = self.task.rows_read(batch, features) if self.device.type == "cpu" else None
+        last.rows = None if rows is None else np.sort(rows)
         return self.task.logits(self.head, self.encoder(batch), batch, features)
 
 
@@ -95,11 +104,14 @@ def predict_scores(
     lengths = np.array([feature.length for feature in features], dtype=np.int64)
     scores: dict[int, np.ndarray] = {}
     batches = inference_batches(lengths, INFERENCE_ROWS[model.device.type])
-    with Progress(description, total=len(features), unit="input") as progress:
+    with (
+        Progress(description, total=len(features), unit="input") as progress,
+        narrowed(model.encoder) as last,
+    ):
         for batch in batches[world.rank :: world.size]:
             chosen = [features[index] for index in batch]
             with autocast(model.device, precision):
-                logits = model(chosen)
+                logits = model.predict(chosen, last)
             found = model.task.scores(logits, chosen)
             scores |= zip(batch.tolist(), found, strict=True)
             progress.update(len(batch))

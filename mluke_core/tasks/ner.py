@@ -221,17 +221,19 @@ class NerTask(Task[Sentence]):
         """N x C."""
         if self.uses_entities and self.entity_features == "entity":
             return head(output.entities_EH)
-        tokens = np.concatenate(
-            [
-                feature.extra[:, 2:] + first
-                for feature, first in zip(features, batch.word_offsets[:-1], strict=True)
-            ]
-        )
-        rows = torch.from_numpy(tokens).to(output.words_TH.device)
+        rows = torch.from_numpy(_tokens(batch, features)).to(output.words_TH.device)
         spans_NH = output.words_TH[rows].flatten(1)
         if self.uses_entities:
             spans_NH = torch.cat([spans_NH, output.entities_EH], dim=1)
         return head(spans_NH)
+
+    def rows_read(self, batch: PackedBatch, features: Sequence[Feature]) -> IntArray:
+        """The spans' entities, and the tokens at the spans' ends where those are read."""
+        entities = batch.entity_rows_E.numpy()
+        if self.uses_entities and self.entity_features == "entity":
+            return entities
+        words = batch.word_rows_T.numpy()[np.unique(_tokens(batch, features))]
+        return np.concatenate([words, entities])
 
     def loss(self, logits: torch.Tensor, features: Sequence[Feature]) -> torch.Tensor:
         """Mean cross-entropy over the spans of the batch."""
@@ -287,3 +289,13 @@ class NerTask(Task[Sentence]):
     ) -> dict[str, float]:
         """No spans at all, which is the majority label of the words."""
         return self.evaluate(dev, [Prediction(s.id, "[]", 0.0) for s in dev.examples])
+
+
+def _tokens(batch: PackedBatch, features: Sequence[Feature]) -> IntArray:
+    """Words of the batch that are the first and the last token of each span, N x 2."""
+    return np.concatenate(
+        [
+            feature.extra[:, 2:] + first
+            for feature, first in zip(features, batch.word_offsets[:-1], strict=True)
+        ]
+    )

@@ -126,10 +126,15 @@ class RelationTask(Task[RelationExample]):
         if self.uses_entities:
             pairs_BH = output.entities_EH.reshape(len(features), -1)
         else:
-            markers = np.array([feature.extra for feature in features])
-            rows = torch.from_numpy(markers + batch.word_offsets[:-1, None])
-            pairs_BH = output.words_TH[rows.to(output.words_TH.device)].flatten(1)
+            rows = torch.from_numpy(_markers(batch, features)).to(output.words_TH.device)
+            pairs_BH = output.words_TH[rows].flatten(1)
         return head(pairs_BH)
+
+    def rows_read(self, batch: PackedBatch, features: Sequence[Feature]) -> IntArray:
+        """Two of each sentence."""
+        if self.uses_entities:
+            return batch.entity_rows_E.numpy()
+        return batch.word_rows_T.numpy()[_markers(batch, features)].ravel()
 
     def loss(self, logits: torch.Tensor, features: Sequence[Feature]) -> torch.Tensor:
         """Mean cross-entropy."""
@@ -177,6 +182,11 @@ class RelationTask(Task[RelationExample]):
         majority = min(counts, key=lambda label: (-counts[label], label))
         guesses = [Prediction(example.id, majority, 0.0) for example in dev.examples]
         return self.evaluate(dev, guesses)
+
+
+def _markers(batch: PackedBatch, features: Sequence[Feature]) -> IntArray:
+    """Words of the batch that are the first marker of head and tail, B x 2."""
+    return np.array([feature.extra for feature in features]) + batch.word_offsets[:-1, None]
 
 
 def _cut(
