@@ -40,6 +40,7 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-2,
     "batch_size": 8,
     "micro_batch_size": 4,
+    "micro_batch_tokens": 0,
     "word_mask_share": 0.15,
     "entity_mask_share": 0.15,
     "precision": "fp32",

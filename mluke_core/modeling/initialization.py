@@ -62,7 +62,8 @@ def luke_config(base: ModelConfig, entity_count: int, entity_embedding_size: int
 def add_entities(
     base: MlukeForPrediction, entity_count: int, entity_embedding_size: int, seed: int
 ) -> MlukeForPrediction:
-    """A LUKE model with the words of ``base`` and fresh entity parameters N(0, 0.02).
+    """A LUKE model with the words of ``base`` and fresh entity parameters, drawn as the base
+    was (N(0, 0.02) for a published one).
 
     ``base`` must not be used afterwards: the models share their weights.
     """

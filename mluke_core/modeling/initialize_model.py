@@ -15,6 +15,7 @@ from mluke_core.modeling.initialization import random_model
 from mluke_core.sequences.tokenizer import Tokenizer
 
 _KEYS = {"layers", "hidden_size", "heads", "intermediate_size"}
+_OPTIONAL = {"dropout", "initializer_range"}
 # Longest input of both families, special tokens included.
 _MAXIMUM_LENGTH = 512
 
@@ -25,12 +26,14 @@ def initialize_model(
     """Write a random model to ``output``: XLM-R-type, or BERT-type for a BERT tokenizer.
 
     Args:
-        architecture: layers, hidden_size, heads, intermediate_size, and dropout if it is not 0.1.
+        architecture: layers, hidden_size, heads, intermediate_size; dropout if it is not 0.1, and
+            initializer_range (standard deviation of the weights) if it is not 0.02. Entity
+            parameters that pretraining adds later are drawn with the same.
 
     Raises:
         ConfigError: for a key that is missing, unknown, or does not fit the others.
     """
-    sizes = {key: value for key, value in architecture.items() if key != "dropout"}
+    sizes = {key: value for key, value in architecture.items() if key not in _OPTIONAL}
     if set(sizes) != _KEYS:
         raise ConfigError(
             f"models: an architecture has the keys {', '.join(sorted(_KEYS))}; this one has"
@@ -55,6 +58,7 @@ def initialize_model(
         eos_id=tokenizer.eos_id,
         hidden_dropout=dropout,
         attention_dropout=dropout,
+        initializer_range=architecture.get("initializer_range", 0.02),
         **sizes,
     )
     model = random_model(config, seed)

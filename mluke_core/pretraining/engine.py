@@ -62,6 +62,7 @@ def deepspeed_config(
     return {
         "train_batch_size": settings.batch_size,
         "train_micro_batch_size_per_gpu": micro,
+        # With a limit of tokens every update has its own number: see Engine.accumulate.
         "gradient_accumulation_steps": settings.batch_size // (micro * processes),
         "gradient_clipping": float(settings.gradient_clipping),
         "zero_optimization": {
@@ -99,10 +100,14 @@ class Engine:
         )
         self._reset_optimizer(0)
 
-    def accumulate(self, batch: PackedBatch, targets: Targets) -> Losses:
-        """Add the gradient of one micro-batch; the last of an update updates the weights."""
+    def accumulate(self, batch: PackedBatch, targets: Targets, last: bool) -> Losses:
+        """Add the gradient of one micro-batch, by its share of the update's sequences; the last of
+        an update (of this process) updates the weights."""
+        self._engine.set_gradient_accumulation_boundary(last)
         losses: Losses = self._engine(batch, targets)
-        self._engine.backward(losses.total)
+        # DeepSpeed takes the mean over the processes and over a fixed number of micro-batches.
+        weight = batch.size * self.world.size * self.accumulation / self.settings.batch_size
+        self._engine.backward(losses.total * weight)
         self._engine.step()
         return losses
 

@@ -8,12 +8,15 @@ Shapes: T words with special tokens, B sequences.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from mluke_core.errors import ConfigError
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.prediction import Targets
 from mluke_core.pretraining.collate import MaskShares, Vocabulary, collate
@@ -57,6 +60,45 @@ class Loader:
             for language, number in zip(languages.tolist(), numbers.tolist(), strict=True)
         ]
         return self._collate(rows, mix(self._mask_key, np.arange(start, stop)), device)
+
+    def micro_batches(
+        self, start: int, stop: int, size: int, tokens: int, multiple: int
+    ) -> list[tuple[int, int]]:
+        """Cut the places ``start`` to ``stop - 1`` into micro-batches: (first, last + 1) of each.
+
+        The places and their order stay the same however they are cut.
+
+        Args:
+            size: sequences of a micro-batch, at most.
+            tokens: words and entities of a micro-batch, at most; 0: no such limit. A sequence
+                that is longer stands alone.
+            multiple: there are as many micro-batches as this number of processes can share evenly.
+
+        Raises:
+            ConfigError: when there are fewer sequences than processes.
+        """
+        limit = tokens or math.inf
+        languages, numbers = self.plan.draw(start, stop)
+        bounds, held = [start], 0
+        for place, (language, number) in enumerate(
+            zip(languages.tolist(), numbers.tolist(), strict=True), start
+        ):
+            length = 2 + self.training[self.plan.languages[language]].length(number)
+            if place > bounds[-1] and (place - bounds[-1] == size or held + length > limit):
+                bounds.append(place)
+                held = 0
+            held += length
+        bounds.append(stop)
+        while (len(bounds) - 1) % multiple:
+            widest = int(np.argmax(np.diff(bounds)))
+            middle = (bounds[widest] + bounds[widest + 1]) // 2
+            if middle == bounds[widest]:
+                raise ConfigError(
+                    f"pretraining: {stop - start} sequences cannot be shared by {multiple}"
+                    " processes. Raise batch_size."
+                )
+            bounds.insert(widest + 1, middle)
+        return list(itertools.pairwise(bounds))
 
     def validation_batches(
         self, language: str, limit: int, size: int, device: str | torch.device = "cpu"

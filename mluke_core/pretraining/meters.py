@@ -10,7 +10,7 @@ from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.prediction import Losses, Targets
 
 _FIELDS = (
-    "batches",
+    "sequences",
     "loss",
     "word_loss",
     "entity_loss",
@@ -26,7 +26,7 @@ _FIELDS = (
 class Meter:
     """Sums over batches.
 
-    In training every micro-batch counts alike, as in the gradient; in validation every masked
+    In training a micro-batch counts by its sequences, as in the gradient; in validation every masked
     word and entity does, so that the mean does not depend on how sequences fell into batches.
     """
 
@@ -37,17 +37,17 @@ class Meter:
         """Count one batch."""
         words, entities = len(targets.word_ids_W), len(targets.entity_ids_K)
         sums = self.sums
-        sums["batches"] += 1
+        sums["sequences"] += batch.size
         sums["tokens"] += len(batch.word_ids_T)
-        sums["loss"] += losses.total.item()
+        sums["loss"] += losses.total.item() * batch.size
         sums["words"] += words
         sums["words_right"] += losses.words.correct.item()
-        sums["word_loss"] += losses.words.loss.item() * (words if self.per_target else 1)
+        sums["word_loss"] += losses.words.loss.item() * (words if self.per_target else batch.size)
         if losses.entities is not None:
             sums["entities"] += entities
             sums["entities_right"] += losses.entities.correct.item()
             sums["entity_loss"] += losses.entities.loss.item() * (
-                entities if self.per_target else 1
+                entities if self.per_target else batch.size
             )
 
     def merge(self, other: Meter) -> None:
@@ -58,11 +58,11 @@ class Meter:
     def values(self, with_entities: bool) -> dict[str, Any]:
         """Mean losses in nats and accuracies; None where nothing was masked."""
         sums = self.sums
-        word_loss = _ratio(sums["word_loss"], sums["words" if self.per_target else "batches"])
+        word_loss = _ratio(sums["word_loss"], sums["words" if self.per_target else "sequences"])
         entity_loss = _ratio(
-            sums["entity_loss"], sums["entities" if self.per_target else "batches"]
+            sums["entity_loss"], sums["entities" if self.per_target else "sequences"]
         )
-        loss = _ratio(sums["loss"], sums["batches"])
+        loss = _ratio(sums["loss"], sums["sequences"])
         if self.per_target and word_loss is not None:
             loss = word_loss + (entity_loss or 0.0)
         return {

@@ -15,6 +15,7 @@ import torch
 from mluke_core.errors import DataError
 from mluke_core.io.files import atomic_path, digest_of, file_digest, write_json
 from mluke_core.modeling.config import read_config
+from mluke_core.modeling.continue_training import luke_with_vocabulary, words_of
 from mluke_core.modeling.initialization import add_entities
 from mluke_core.modeling.loading import WEIGHTS_FILE, load_for_prediction
 from mluke_core.modeling.prediction import MlukeForPrediction
@@ -73,7 +74,7 @@ def pretrain(
     entity_mask_id = check_vocabulary(manifest, vocabulary_path)
     tokenizer = Tokenizer.load(base)
     check_tokenizer(manifest, tokenizer.digest, base)
-    model = starting_model(settings, manifest, base, previous)
+    model = starting_model(settings, manifest, vocabulary_path, base, previous)
     data, log_folder = work / "data", work / "log"
     training, validation = _unpack(manifest, data, model, settings, world)
     vocabulary = Vocabulary(
@@ -114,9 +115,14 @@ def pretrain(
 
 
 def starting_model(
-    settings: PretrainingSettings, manifest: Manifest, base: Path, previous: Path | None
+    settings: PretrainingSettings,
+    manifest: Manifest,
+    vocabulary: Path,
+    base: Path,
+    previous: Path | None,
 ) -> MlukeForPrediction:
-    """Weights of the stage before, or the base model with fresh entity parameters.
+    """Weights of the stage before, or the base model: a word model gets fresh entity parameters,
+    a LUKE model those of its entities that the vocabulary has.
 
     Raises:
         DataError: when the model does not fit the vocabulary, or is not of the kind asked for.
@@ -135,16 +141,14 @@ def starting_model(
                 f" {manifest.path} has {manifest.entity_count}. Train the stage before again."
             )
         return model
-    config = read_config(base)
-    if config.has_entities:
-        raise DataError(
-            f"{base}: has entity embeddings already. Pretraining starts from a word model; choose"
-            " one as 'base' of the model."
-        )
+    seed = key_of("entities", settings.seed) >> 1
+    if read_config(base).has_entities:
+        if settings.objective == "mlm":
+            return words_of(base)
+        return luke_with_vocabulary(base, vocabulary, seed)
     model = load_for_prediction(base)
     if settings.objective == "mlm":
         return model
-    seed = key_of("entities", settings.seed) >> 1
     return add_entities(model, manifest.entity_count, settings.entity_embedding_size, seed)
 
 

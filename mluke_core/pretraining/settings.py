@@ -57,6 +57,8 @@ class PretrainingSettings:
     """Sequences of one update, over all processes."""
     micro_batch_size: int
     """Sequences that one process holds at once, at most."""
+    micro_batch_tokens: int
+    """Words and entities that one process holds at once, at most; 0: no such limit."""
     word_mask_share: float
     entity_mask_share: float
     precision: str
@@ -105,6 +107,11 @@ def read_settings(values: Mapping[str, Any]) -> PretrainingSettings:
     for key in _POSITIVE:
         if not values[key] > 0:
             raise ConfigError(f"pretraining: {key} is {values[key]!r}; it must be more than 0.")
+    if values["micro_batch_tokens"] < 0:
+        raise ConfigError(
+            f"pretraining: micro_batch_tokens is {values['micro_batch_tokens']!r}; write a number"
+            " of tokens, or 0 for no limit."
+        )
     for key in ("word_mask_share", "entity_mask_share"):
         if not 0 < values[key] < 1:
             raise ConfigError(f"pretraining: {key} is {values[key]!r}; write a share like 0.15.")

@@ -83,7 +83,7 @@ class Trainer:
                 meter.merge(update)
                 self._check_loss(update)
                 if self.journal is not None:
-                    self.journal.step_done(update.sums["loss"] / update.sums["batches"])
+                    self.journal.step_done(update.sums["loss"] / update.sums["sequences"])
                 if self._is_due(settings.log_interval):
                     self._log_training(meter, rate, time.monotonic() - since)
                     meter, since = Meter(), time.monotonic()
@@ -115,16 +115,21 @@ class Trainer:
         )
         engine.set_learning_rate(rate)
         meter = Meter()
-        for turn in range(engine.accumulation):
-            # The batch of an update is cut into micro-batches, which the processes take in turn.
-            micro_batch = turn * self.world.size + self.world.rank
-            start = self.step * settings.batch_size + micro_batch * engine.micro_batch_size
-            batch, targets = self.loader.batch(
-                start, start + engine.micro_batch_size, self.world.device
-            )
+        first = self.step * settings.batch_size
+        micro_batches = self.loader.micro_batches(
+            first,
+            first + settings.batch_size,
+            engine.micro_batch_size,
+            settings.micro_batch_tokens,
+            self.world.size,
+        )
+        # The processes take them in turn.
+        own = micro_batches[self.world.rank :: self.world.size]
+        for start, stop in own:
+            batch, targets = self.loader.batch(start, stop, self.world.device)
             # Dropout follows from the place too: nothing to save, the same for any rank.
             torch.manual_seed(key_of("dropout", settings.seed, settings.stage, start) >> 1)
-            meter.add(batch, targets, engine.accumulate(batch, targets))
+            meter.add(batch, targets, engine.accumulate(batch, targets, stop == own[-1][1]))
         totals = self.world.sum(list(meter.sums.values()))
         meter.sums = dict(zip(meter.sums, totals, strict=True))
         self.step += 1
