@@ -27,6 +27,8 @@ log = logging.getLogger("mluke")
 
 # So many pages Wikimedia puts into one stream; a broken one counts as that many broken pages.
 PAGES_PER_STREAM = 100
+# Of what is broken, a message names this many.
+MENTIONED_BROKEN = 5
 
 
 class RedirectReader:
@@ -234,18 +236,24 @@ def check_wiki(reader: DumpReader, path: Path, language: str, wiki_name: str) ->
 
 
 def check_broken(report: dict[str, Any], limit: float, files: Sequence[Path]) -> None:
-    """Raise :class:`DataError` when more of the part is broken than ``limit`` allows."""
+    """Say what of the part is broken; raise :class:`DataError` when it is more than ``limit``."""
+    if not report["broken"]:
+        return
     counts = report["counts"]
+    named = "; ".join(
+        f"{entry['file']}, stream at byte {entry['stream']}"
+        + (f", page {entry['page_id']} ({entry['title']})" if "page_id" in entry else "")
+        + f": {entry['error']}"
+        for entry in report["broken"][:MENTIONED_BROKEN]
+    )
+    summary = (
+        f"{files[0].parent}: {counts['broken_pages']} pages and {counts['broken_streams']} streams "
+        f"beside {counts['pages']} good pages are broken"
+    )
     broken = counts["broken_pages"] + PAGES_PER_STREAM * counts["broken_streams"]
     if broken > limit * (counts["pages"] + broken):
-        named = "; ".join(
-            f"{entry['file']}, stream at byte {entry['stream']}"
-            + (f", page {entry['page_id']} ({entry['title']})" if "page_id" in entry else "")
-            + f": {entry['error']}"
-            for entry in report["broken"][:5]
-        )
         raise DataError(
-            f"{files[0].parent}: {counts['broken_pages']} pages and {counts['broken_streams']} "
-            f"streams beside {counts['pages']} good pages are broken, more than corpus.max_broken "
-            f"= {limit} allows: {named}. Fetch the files again, or raise the limit."
+            f"{summary}, more than corpus.max_broken = {limit} allows: {named}. Fetch the files "
+            "again, or raise the limit."
         )
+    log.warning("%s and left out: %s; the report names more", summary, named)

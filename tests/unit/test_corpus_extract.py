@@ -188,7 +188,9 @@ def test_how_words_are_counted(tmp_path: Path, language: str, unit: str, words: 
     assert (report["word_unit"], report["counts"]["words"]) == (unit, words)
 
 
-def test_too_much_broken_fails_and_leaves_nothing(tmp_path: Path) -> None:
+def test_too_much_broken_fails_and_leaves_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     streams = articles(10, 1)
     streams[3] = streams[3].replace("Text", "<")
     dump = multistream(tmp_path / "x.bz2", streams)
@@ -196,8 +198,25 @@ def test_too_much_broken_fails_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         extract(tmp_path, [dump])
     assert not list((tmp_path / "out").iterdir())
+    caplog.clear()
     _, _, report = extract(tmp_path, [dump], max_broken=0.2)
+    assert (
+        "1 pages and 0 streams beside 9 good pages are broken and left out" in caplog.messages[-1]
+    )
+    assert "page 4 (Title 4): not well-formed" in caplog.messages[-1]
     assert report["counts"]["broken_pages"] == 1 and report["broken"][0]["page_id"] == 4
+
+
+def test_a_broken_stream_counts_as_the_pages_it_holds(tmp_path: Path) -> None:
+    dump = multistream(tmp_path / "x.bz2", articles(300, 3))
+    raw = bytearray(dump.read_bytes())
+    starts = [i for i in range(len(raw)) if raw[i : i + 10] == b"BZh91AY&SY"]
+    raw[starts[5] + 30 : starts[5] + 60] = b"\0" * 30
+    dump.write_bytes(raw)
+    with pytest.raises(DataError, match=f"0 pages and 1 streams .* byte {starts[5]}"):
+        extract(tmp_path, [dump], max_broken=0.2)
+    _, _, report = extract(tmp_path, [dump], max_broken=0.3)
+    assert report["counts"]["broken_streams"] == 1 and report["counts"]["articles"] == 297
 
 
 def test_a_dump_of_another_wiki(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
