@@ -102,9 +102,11 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
         inside = _EXTERNAL.sub(r"\1", inside)
         if run > 2 and text.startswith("]" * (run - 2), position):
             position += run - 2
-        if label < 0:  # its section holds what SIMPLE excludes
-            raw = raw.partition("#")[0] + "#"
+        if label < 0:
             inside = protect(inside)
+        # A section may hold what SIMPLE excludes; that there is one is enough.
+        page, sign, _ = raw.partition("#")
+        raw = f"{page}#s" if sign else page
         inside = inside.replace("[", protect("[")).replace("]", protect("]"))
         protected = True
         kept.append(f"[[{raw}|{inside}]]")

@@ -294,7 +294,8 @@ class WikitextExtractor:
     ) -> None:
         """Append the paragraph that ``parts`` make up, if there is anything in it."""
         text = "".join(parts)
-        if text[0] == " " or "  " in text:
+        gap = " " if text[0] == " " else ""
+        if gap or "  " in text:
             text, links = collapse_spaces(text, links)
         if text[-1:] == " ":
             text = text[:-1]
@@ -304,8 +305,10 @@ class WikitextExtractor:
             level = min(len(kind), len(text) - len(stripped), _DEEPEST_HEADING)
             text = text[: len(text) - level].rstrip(" ")
             if 0 < level < len(kind):
-                text = "=" * (len(kind) - level) + text
-                links = [(s + len(kind) - level, e + len(kind) - level, t) for s, e, t in links]
+                # Signs that are not part of the heading's mark are text.
+                signs = "=" * (len(kind) - level) + gap
+                text = signs + text
+                links = [(s + len(signs), e + len(signs), t) for s, e, t in links]
             kind = "heading"
         elif kind in _ALL_INDENTED:
             kind = "text"

@@ -207,6 +207,62 @@ def test_paragraphs_and_characters(text: str, expected: list[str] | None) -> Non
         assert shown(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("== a ==", ["a"]),
+        ("= a ==\n=== b =\n======= c =======", ["a =", "== b", "= c ="]),
+        ("===\n=====\n==", ["=", "=", "=="]),
+        ("== [[a]] ===", ["<a|A> ="]),
+        ("== <div>a</div> ==", ["a"]),
+        (";[[Help:a]]: b", ["Help:a", "b"]),
+        (";[http://a.b c: d]: e", ["c: d", "e"]),
+        (";<b>a: b</b><br/>c: d: e", ["a: b c", "d: e"]),
+        (";a::b", ["a", ":b"]),
+        (":;;a:b", ["a", "b"]),
+        ("a\n b\n c\nd", ["a", "b c", "d"]),
+        ("a\n\n b\n c", ["a", "b c"]),
+        ("a\n\tb", ["a b"]),
+        ("a\n <!-- x -->\nb", ["a b"]),
+        (" * a", ["* a"]),
+        ("a[[File:b.jpg|thumb|c]]d", ["a", "d"]),
+        ("a[[File:b.jpg|20px|c]]d", ["ad"]),
+        ("a\n[[File:b.jpg]]\nc", ["a c"]),
+        ("a\n[[File:b.jpg|left]]\nc", ["a", "c"]),
+        ("a\n[[Category:b]]\nc", ["a c"]),
+        ("a\nb [[c]] <div>d</div> e\nf", ["a", "b <c|C>", "d", "e", "f"]),
+        ("'''''{{x}}'''''a", ["a"]),
+        ("a ''b''<nowiki/>''c''", ["a bc"]),
+        ("<div style='<nowiki>a</nowiki>'>b</div>", ["b"]),
+        ("<noinclude>== a ==</noinclude>", ["a"]),
+        ("<span <includeonly>x</includeonly><noinclude>y</noinclude>>a</span>", ["a"]),
+    ],
+)
+def test_lines_and_blocks_as_mediawiki_has_them(text: str, expected: list[str]) -> None:
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[[[a]]]] [[[b]]]", ["<a|A> [b]"]),
+        ("[[http://a.b c]] [[//d e]] [[mailto:f g]]", ["[c] [e] [g]"]),
+        ("[http://a.b''c'' d] [HTTP://[::1]/ e] [http:/f g]", ["c d e [http:/f g]"]),
+        ("[[a#<b>]] [[a#<b>|c]]", ["<a#<b>|A> <c|A>"]),
+        ("[[a&amp;amp;b]] [[7%2525]]", ["a&amp;b 7%2525"]),
+        ("[[&nbsp;a&nbsp;b&nbsp;]]", ["<a b|A b>"]),
+        ("[[Help:]] [[wikt:]] [[Xyz:]]", ["Help: wikt: <Xyz:>"]),
+        ("[[en:de:a]] [[::a]] [[wikt:a<b]]", ["en:de:a ::a wikt:a<b"]),
+        ("[[a|b [[c|d]] e|f]]", ["b <d|C> e|f"]),
+        ("a [[b c [[d|e]]", ["a b c <e|D>"]),
+        ("[[File:a.jpg|thumb|b]", ["File:a.jpg|thumb|b]"]),
+        ("x\n[[#a", ["x #a"]),
+    ],
+)
+def test_links_as_mediawiki_has_them(text: str, expected: list[str]) -> None:
+    assert shown(text) == expected
+
+
 def test_joiners_stay_in_words_that_need_them() -> None:
     assert shown("র\u200d্যাব \u200dx\u200cy\u200d", "bn") == ["র\u200d্যাব xy"]
     assert shown("می&zwnj;خواهم", "ar") == ["می\u200cخواهم"]
