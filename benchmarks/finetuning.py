@@ -49,12 +49,14 @@ def run(arguments: argparse.Namespace) -> list[Row]:
 
     torch.set_num_threads(1)
     quick = arguments.quick
-    rows = []
-    for size, bars in ((SMALL, True), *(() if quick else ((MEDIUM, False),))):
-        rows.append(names(size, 60 if quick else 400, bars))
-        rows.append(relations(size, 250 if quick else 1500, bars))
+    rows = [
+        names(SMALL, 60 if quick else 300, bar=True),
+        relations(SMALL, 250 if quick else 1500, bar=True),
+    ]
+    if not quick:
+        rows += [names(MEDIUM, 40, bar=False), relations(MEDIUM, 150, bar=False)]
     rows.append(question_inputs(250 if quick else 1190, arguments.peer_path))
-    rows.append(evaluation(SMALL, 12 if quick else 150))
+    rows.append(evaluation(SMALL, 12 if quick else 60))
     return rows
 
 

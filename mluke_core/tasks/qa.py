@@ -105,7 +105,7 @@ class QaTask(Task[Question]):
                     question.context, dataset.context_language, question.title, dataset
                 )
             context = contexts[key]
-            answer = self._answer_tokens(question, context)
+            answer = self._answer_tokens(question, context) if training else None
             if training and answer is None:
                 dataset.report.count("questions without an answer to learn (left out)", question.id)
                 continue
@@ -168,7 +168,7 @@ class QaTask(Task[Question]):
         limit = int(self.option("maximum_question_tokens"))
         if len(asked.ids) > limit:
             dataset.report.count(f"questions cut to {limit} tokens", question.id)
-        head = [self.tokenizer.bos_id, *asked.ids[:limit].tolist(), *self._separators]
+        head = np.concatenate([[self.tokenizer.bos_id], asked.ids[:limit], self._separators])
         room = int(self.option("maximum_length")) - len(head) - 1
         if room < MINIMUM_CONTEXT:
             raise ConfigError(
@@ -203,7 +203,7 @@ class QaTask(Task[Question]):
                 break
         return features
 
-    @property
+    @cached_property
     def _separators(self) -> list[int]:
         """What stands between question and context: ``</s></s>``, or one ``[SEP]`` for BERT."""
         end = self.tokenizer.eos_id
