@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mluke_core.corpus.wikis import known_languages, load_wiki
@@ -17,6 +17,11 @@ PAGES = st.lists(st.sampled_from(MARKUP), max_size=40).map("".join)
 
 @settings(max_examples=500, deadline=None)
 @given(PAGES, LANGUAGES)
+# Found by tests/fuzz.
+@example("[[&nbsp;]]", "pl")
+@example("http://x[[R|\n* ]]", "ar")
+@example("[[%" + "&amp;" * 10 + "quote]]", "th")
+@example("{{k-aİ|b}}", "fi")
 def test_invariants_on_markup(text: str, language: str) -> None:
     check_page(EXTRACTORS[language], text)
 
