@@ -337,7 +337,7 @@ rule resources:
     params:
         version=STAGE_VERSIONS["resources"],
         benchmarks=f"{R}/benchmarks",
-        results=R,
+        results=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
     shell:
         "python workflow_scripts/resources.py --benchmarks {params.benchmarks:q} "
         "--results {params.results:q} --output {output:q} --log {log:q}"
@@ -435,7 +435,7 @@ rule report:
         ENVIRONMENT
     params:
         version=STAGE_VERSIONS["report"],
-        results=R,
+        results=lambda wildcards, output: os.path.dirname(output[0]),
     shell:
         "python workflow_scripts/report.py --results {params.results:q} --output {output:q} "
         "--log {log:q}"
