@@ -4,8 +4,8 @@ Words, the same model and questions: (1) a loop over triples and candidates, one
 with the softmax over the whole vocabulary, by `transformers.XLMRobertaForMaskedLM`; (2) one padded
 batch per triple with all its candidates, its head at the masks alone and full softmaxes there, by
 the same library. Entities: the same loop over candidates by this project's own model with the
-softmax over all entities. One core, CPU seconds; the scores must be equal. The last rows ask English
-mLAMA on two cores: one question in ten of each relation, all of them with `--whole`.
+softmax over all entities. One core, CPU seconds; the scores must be equal. The last rows ask
+English mLAMA on two cores: one question in ten of each relation, all of them with `--whole`.
 
 Data and models are those of a finished run of scale `sample`
 (`snakemake --cores 2 --config scale=sample mirror=DIR`), or of scale `mini` with a random model of
