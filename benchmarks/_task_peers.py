@@ -39,8 +39,12 @@ def luke_model(folder: Path, kind: str, head: nn.Module, seeds: Sequence[int]) -
     layer = head[-1]  # type: ignore[index]
     state = load_file(folder / WEIGHTS_FILE)
     state[WORDS] = torch.cat([state[WORDS], state[WORDS][list(seeds)]])
-    config = {**config_to_hub(read_config(folder)), "vocab_size": len(state[WORDS])}
-    model = luke_class(kind)(LukeConfig(**config, num_labels=len(layer.weight)))
+    config = {
+        **config_to_hub(read_config(folder)),
+        "vocab_size": len(state[WORDS]),
+        "num_labels": len(layer.weight),
+    }
+    model = luke_class(kind)(LukeConfig(**config))
     missing, _ = model.load_state_dict(state, strict=False)
     wrong = [name for name in missing if not name.startswith(("classifier", "luke.pooler"))]
     if wrong:
