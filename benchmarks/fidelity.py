@@ -29,9 +29,12 @@ DESCRIPTION = """\
 What the extractor makes of MediaWiki's own parser tests (wikitext beside the HTML that MediaWiki
 shows), against the same HTML read by the rules of docs/corpus.md. A test is exact when all
 paragraphs, all links to articles and all their spans are right. MediaWiki has two parsers; where
-their HTML differs, either is right. The peers are compared by less: the whole text without regard
-to paragraphs, and the links' targets and anchors in order; redirects are left out, which they do
-not read. Then the miniature world's gold, and markup left in the text of real dumps.
+their HTML differs, either is right. Tables, references, pictures with captions, and lines that
+begin with a bar are taken out of the HTML, since our rules drop them; the brackets of what is no
+link may stand or be gone. wikiextractor and mwparserfromhell 0.7.2 are compared by less: the whole
+text without regard to paragraphs, and the links' targets and anchors in order; redirects are left
+out, which they do not read. Then the miniature world's gold, and markup left in the text of real
+dumps, that which the page itself protects apart.
 """
 QUICK_DUMP_BYTES = 400_000
 GOLD_LANGUAGES = ["ar", "de", "en", "es", "fr", "ja", "nl", "tr", "zh"]
