@@ -21,6 +21,7 @@ from mluke_core.tasks.select_run import selected_runs
 log = logging.getLogger("mluke")
 
 VARIANT = "default"
+ENGLISH = "en"
 Results = dict[str, dict[str, list[float]]]
 
 # Averages over the pairs of G-XLT, named after the 7 languages of MLQA.
@@ -54,6 +55,7 @@ def score(
     scorer = scorer_class(metrics)
     results: Results = {}
     counts: dict[str, int] = {}
+    gold_ids: dict[str, set[str]] = {}
     details: dict[str, Any] = {}
     notes: list[str] = []
     for column in columns:
@@ -61,6 +63,8 @@ def score(
             continue
         gold = scorer(column, covered)
         counts[column.name] = len(gold.ids)
+        if gold.parallel:
+            gold_ids[column.name] = set(gold.ids)
         per_run = [_answers(answers, run["run"], column, gold, notes, predictions) for run in runs]
         scored = [gold.metrics(found) for found in per_run]
         results[column.name] = {name: [run[name] for run in scored] for name in scored[0]}
@@ -69,6 +73,7 @@ def score(
             details[column.name] = more
         troubles = covered["columns"].get(column.name, {}).get("troubles", {})
         notes += [f"{column.name}: {trouble}: {count}" for trouble, count in troubles.items()]
+    notes += _unparallel(gold_ids)
     if test == "gxlt":
         _add_pair_averages(results, runs, diagonal, notes)
     write_json(
@@ -90,6 +95,17 @@ def score(
             "details": details,
         },
     )
+
+
+def _unparallel(ids: Mapping[str, set[str]]) -> list[str]:
+    """Notes on questions of a translated collection that the English column does not have."""
+    notes = []
+    for name, own in ids.items():
+        unknown = sorted(own - ids[ENGLISH]) if ENGLISH in ids else []
+        if unknown:
+            named = ", ".join(unknown[:NAMED_RECORDS])
+            notes.append(f"{name}: {len(unknown)} ids that '{ENGLISH}' lacks ({named})")
+    return notes
 
 
 def read_predictions(path: Path) -> dict[tuple[str, str], dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.metrics import mlqa, relx, spans, squad
@@ -29,6 +29,8 @@ class Scorer(ABC):
 
     ids: Sequence[str]
     """Ids of the gold examples."""
+    parallel: ClassVar[bool] = False
+    """Whether the columns are translations, with the same ids."""
 
     @abstractmethod
     def __init__(self, column: TestColumn, coverage: Mapping[str, Any]) -> None: ...
@@ -44,6 +46,8 @@ class Scorer(ABC):
 
 class SquadScorer(Scorer):
     """F1 and exact match by the SQuAD v1.1 rules, whatever the language."""
+
+    parallel: ClassVar[bool] = True
 
     def __init__(self, column: TestColumn, coverage: Mapping[str, Any]) -> None:
         assert column.path is not None
