@@ -307,7 +307,7 @@ class WikitextExtractor:
             if 0 < level < len(kind):
                 # Signs that are not part of the heading's mark are text.
                 signs = "=" * (len(kind) - level) + gap
-                text = signs + text
+                text = (signs + text).rstrip(" ")
                 links = [(s + len(signs), e + len(signs), t) for s, e, t in links]
             kind = "heading"
         elif kind in _ALL_INDENTED:

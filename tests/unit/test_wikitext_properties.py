@@ -22,6 +22,7 @@ PAGES = st.lists(st.sampled_from(MARKUP), max_size=40).map("".join)
 @example("http://x[[R|\n* ]]", "ar")
 @example("[[%" + "&amp;" * 10 + "quote]]", "th")
 @example("{{k-aİ|b}}", "fi")
+@example("\n== =", "en")
 def test_invariants_on_markup(text: str, language: str) -> None:
     check_page(EXTRACTORS[language], text)
 
