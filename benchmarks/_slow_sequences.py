@@ -44,7 +44,8 @@ class SlowPath:
         else:
             tokens = self.tokenizer.tokenize(GLUE + text)
             tokens = tokens[tokens.index(GLUE) + 1 :] if GLUE in tokens else tokens
-        return self.tokenizer.convert_tokens_to_ids(tokens)
+        ids: Any = self.tokenizer.convert_tokens_to_ids(tokens)
+        return ids
 
     def sentences(self, text: str, links: list[dict[str, Any]]) -> list[tuple[list[int], list]]:
         plain = "".join(c if c <= "\uffff" else "\ufffd" for c in text)
