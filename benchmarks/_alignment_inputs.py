@@ -234,13 +234,13 @@ def items_in_json(items: int, suffix: str) -> Path:
                 stream.write(orjson.dumps(wikidata_item(number, words, random)) + b",\n")
             stream.write(b"]\n")
 
-    return cached(f"json-{items}-{suffix}", make) / f"all.json.{suffix}"
+    return cached(f"items-{items}-{suffix}", make) / f"all.json.{suffix}"
 
 
 def wikidata_item(number: int, words: Words, random: np.random.Generator) -> dict[str, object]:
-    """An item with labels, descriptions, statements and sitelinks."""
+    """An item with labels, descriptions, thirty statements and a few sitelinks: 8 kB."""
     names = words.draw(random, 80)
-    known = [LANGUAGES[i] for i in np.flatnonzero(random.random(24) < 0.3)]
+    known = [LANGUAGES[i] for i in np.flatnonzero(random.random(24) < 0.15)]
     statements = {
         f"P{property_id}": [
             {
@@ -261,7 +261,7 @@ def wikidata_item(number: int, words: Words, random: np.random.Generator) -> dic
                 "rank": "normal",
             }
         ]
-        for property_id, value in zip(range(17, 25), random.integers(1, 1 << 27, 8), strict=True)
+        for property_id, value in zip(range(17, 47), random.integers(1, 1 << 27, 30), strict=True)
     }
     return {
         "type": "item",

@@ -57,9 +57,12 @@ def run(arguments: argparse.Namespace) -> list[Row]:
             100_000 if quick else 1_000_000, 1.5 if quick else 20.0, python
         ),
         "sql": lambda: sql_rows(200_000 if quick else 3_000_000, python),
-        "json": lambda: json_rows(3_000 if quick else 30_000),
+        "json": lambda: json_rows(1_500 if quick else 15_000),
     }
-    return [row for name, part in parts.items() if not only or name in only for row in part()]
+    rows = [row for name, part in parts.items() if not only or name in only for row in part()]
+    # The page of a full run holds all figures.
+    arguments.quick = quick or bool(only)
+    return rows
 
 
 def step(name: str, settings: dict[str, Any], *arguments: str | Path) -> Usage:
