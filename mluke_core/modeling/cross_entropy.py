@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-# Logits computed at once. On a CPU a chunk that stays in the cache is fastest, on a GPU a large one.
+# Logits computed at once: what stays in the cache is fastest on a CPU, a large chunk on a GPU.
 CHUNK_ELEMENTS = 1 << 18
 GPU_CHUNK_ELEMENTS = 1 << 26
 MINIMUM_CHUNK = 512

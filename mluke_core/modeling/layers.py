@@ -44,7 +44,8 @@ class LayerNorm(nn.LayerNorm):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Normalise the last dimension."""
-        weight, bias = self.weight, self.bias
+        weight: torch.Tensor = self.weight
+        bias: torch.Tensor = self.bias
         if values.device.type != "cpu":  # the CPU's kernel takes float32 weights with any input
             weight, bias = weight.to(values.dtype), bias.to(values.dtype)
         with torch.autocast(values.device.type, enabled=False):

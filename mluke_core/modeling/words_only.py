@@ -61,6 +61,7 @@ def export_words(folder: Path, output: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run as a program; returns its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -26,8 +26,9 @@ _FIELDS = (
 class Meter:
     """Sums over batches.
 
-    In training a micro-batch counts by its sequences, as in the gradient; in validation every masked
-    word and entity does, so that the mean does not depend on how sequences fell into batches.
+    In training a micro-batch counts by its sequences, as in the gradient; in validation every
+    masked word and entity does, so that the mean does not depend on how sequences fell into
+    batches.
     """
 
     per_target: bool = False

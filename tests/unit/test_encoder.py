@@ -121,12 +121,36 @@ def test_a_sequence_sees_itself_alone(lengths: list[int], random: object) -> Non
 
 
 def test_both_attention_paths_agree() -> None:
+    """What a GPU runs against what a CPU runs, with gradients."""
     blocks = ((2, 3), (1, 5), (3, 6))
     rows = sum(count * length for count, length in blocks)
-    query, key, value = torch.randn(3, rows, 4, 8).unbind()
-    torch.testing.assert_close(
-        attend_blocks(query, key, value, blocks), attend_jagged(query, key, value, blocks)
-    )
+    inputs = torch.randn(3, rows, 4, 8)
+    results = []
+    for attend in (attend_blocks, attend_jagged):
+        parts = inputs.clone().requires_grad_()
+        mixed = attend(*parts.unbind(), blocks)
+        (mixed * torch.arange(8)).sum().backward()
+        results.append((mixed, parts.grad))
+    (ours, ours_grad), (jagged, jagged_grad) = results
+    torch.testing.assert_close(ours, jagged)
+    torch.testing.assert_close(ours_grad, jagged_grad)
+
+
+def test_attention_with_dropout_has_the_gradient_of_its_formula() -> None:
+    inputs = torch.randn(3, 7, 2, 4, dtype=torch.float64)
+    probability, blocks = 0.3, ((1, 7),)
+    parts = inputs.clone().requires_grad_()
+    torch.manual_seed(5)
+    mixed = attend_blocks(*parts.unbind(), blocks, probability)
+    (mixed * torch.arange(4)).sum().backward()
+    written = inputs.clone().requires_grad_()
+    query, key, value = (part[None].transpose(1, 2) for part in written.unbind())
+    weights = torch.softmax(query @ key.transpose(-1, -2) / 2, -1)
+    torch.manual_seed(5)
+    expected = (dropout(weights, probability) @ value).transpose(1, 2)[0]
+    (expected * torch.arange(4)).sum().backward()
+    torch.testing.assert_close(mixed, expected)
+    torch.testing.assert_close(parts.grad, written.grad)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +247,14 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
 
 def test_random_model_follows_architecture_and_seed(tmp_path: Path, tokenizer: Path) -> None:
     architecture = {"layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32}
-    for name, seed, change in (("a", 1, {}), ("b", 1, {}), ("c", 2, {}), ("d", 1, {"dropout": 0})):
+    wide = {"initializer_range": 0.1}
+    for name, seed, change in (
+        ("a", 1, {}),
+        ("b", 1, {}),
+        ("c", 2, {}),
+        ("d", 1, {"dropout": 0}),
+        ("e", 1, wide),
+    ):
         initialize_model({**architecture, **change}, tokenizer, seed, tmp_path / name)
     weights = {name: (tmp_path / name / "model.safetensors").read_bytes() for name in "abcd"}
     assert weights["a"] == weights["b"] == weights["d"] != weights["c"]
@@ -234,10 +265,13 @@ def test_random_model_follows_architecture_and_seed(tmp_path: Path, tokenizer: P
     table = encoder.words.word.weight
     assert table.std().item() == pytest.approx(0.02, rel=0.1)
     assert not table[encoder.config.pad_id].any()
+    wider = load_encoder(tmp_path / "e")
+    assert wider.config.initializer_range == 0.1
+    torch.testing.assert_close(wider.words.word.weight, 5 * table)
     with pytest.raises(ConfigError, match="this one has colour"):
-        initialize_model({**architecture, "colour": 1}, tokenizer, 1, tmp_path / "e")
+        initialize_model({**architecture, "colour": 1}, tokenizer, 1, tmp_path / "f")
     with pytest.raises(ConfigError, match="not a multiple of heads 3"):
-        initialize_model({**architecture, "heads": 3}, tokenizer, 1, tmp_path / "e")
+        initialize_model({**architecture, "heads": 3}, tokenizer, 1, tmp_path / "f")
 
 
 def test_damaged_folders_say_what_is_wrong(luke: Path, tmp_path: Path) -> None:

@@ -210,10 +210,75 @@ def test_bf16_agrees_to_its_precision() -> None:
     torch.testing.assert_close(rounded, exact, rtol=2e-2, atol=0)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 7), st.integers(1, 23), st.integers(1, 5), st.integers(0, 99))
+def test_bf16_gradients_are_as_exact_as_the_reference() -> None:
+    """Held against float32: the rounding of a bf16 step is no larger than the reference's own."""
+    model = build(CONFIG)
+    reference = reference_for(model)
+    examples, words, _ = ragged_batch(0)
+    batch = pack(examples)
+    rows = torch.tensor([batch.word_offsets[i] + w for i, row in enumerate(words) for w in row])
+    none = torch.zeros(0, dtype=torch.int64)
+    targets = Targets(rows, batch.word_ids_T[rows], none, none)
+    hidden = {name: parameter for name, parameter in model.named_parameters() if "expand" in name}
+
+    def gradients(bf16: bool) -> list[torch.Tensor]:
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = model(batch, targets).words.loss
+        loss.backward()
+        return [parameter.grad.clone() for parameter in hidden.values()]
+
+    def theirs(bf16: bool) -> list[torch.Tensor]:
+        reference.zero_grad()
+        total = torch.zeros(())
+        for number, example in enumerate(examples):
+            inputs = {"input_ids": torch.tensor([example.input_ids])}
+            if example.entity_ids:
+                positions = torch.full((1, len(example.entity_ids), MAXIMUM_MENTION), -1)
+                for entity, (start, end) in enumerate(example.entity_spans):
+                    positions[0, entity, : end - start] = torch.arange(start, end)
+                inputs["entity_ids"] = torch.tensor([example.entity_ids])
+                inputs["entity_position_ids"] = positions
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                logits = reference(**inputs).logits[0, words[number]]
+            true = torch.tensor(example.input_ids)[words[number]]
+            total = total + F.cross_entropy(logits.float(), true, reduction="sum")
+        (total / len(rows)).backward()
+        by_name = dict(reference.named_parameters())
+        return [by_name[hub_names(model.config)[name]].grad.clone() for name in hidden]
+
+    exact = gradients(False)
+    ours = [relative_difference(a, b) for a, b in zip(gradients(True), exact, strict=True)]
+    others = [relative_difference(a, b) for a, b in zip(theirs(True), exact, strict=True)]
+    assert max(others) < 0.1
+    assert sum(ours) < 1.5 * sum(others)
+
+
+def test_a_second_backward_adds_in_place() -> None:
+    """What a parameter's gradient holds is added to, whether or not the table is written anew."""
+    table = torch.nn.Parameter(torch.randn(50, 6))
+    features, bias = torch.randn(3, 6), torch.zeros(50)
+    heard = []
+    table.register_post_accumulate_grad_hook(lambda parameter: heard.append(parameter))
+    for _ in range(2):
+        chunked_cross_entropy(features, table, bias, torch.tensor([4, 4, 9])).loss.backward()
+        if len(heard) == 1:
+            once, storage = table.grad.clone(), table.grad.data_ptr()
+    assert len(heard) == 2
+    assert table.grad.data_ptr() == storage
+    torch.testing.assert_close(table.grad, 2 * once)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 7),
+    st.integers(1, 23),
+    st.integers(1, 5),
+    st.integers(0, 99),
+    st.sampled_from([0, 100, 1 << 20]),
+)
 def test_chunks_give_the_whole_softmax(
-    positions: int, vocabulary: int, width: int, seed: int
+    positions: int, vocabulary: int, width: int, seed: int, kept: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(positions, 6, generator=generator, requires_grad=True)
@@ -222,7 +287,9 @@ def test_chunks_give_the_whole_softmax(
     targets = torch.randint(vocabulary, (positions,), generator=generator)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cross_entropy_module, "CHUNK_ELEMENTS", 1)
+        patch.setattr(cross_entropy_module, "NORMALIZER_ELEMENTS", 1)
         patch.setattr(cross_entropy_module, "MINIMUM_CHUNK", width)
+        patch.setattr(cross_entropy_module, "KEPT_BYTES", kept)
         result = chunked_cross_entropy(features, table, bias, targets)
         (3 * result.loss).backward()
         normalizer = chunked_log_normalizer(features, table, bias)

@@ -95,6 +95,33 @@ def test_released_luke_checkpoint(
     )
 
 
+def test_lite_checkpoint_with_special_entities_alone(tmp_path: Path, tokenizer: Path) -> None:
+    """As the "lite" releases: no entity but the special ones, and no entity head."""
+    names = {"[MASK]": 0, "[UNK]": 1, "[PAD]": 2}
+    luke = add_entities(random_model(CONFIG, 1), len(names), 8, 2).eval()
+    tensors = by_hub_names(luke)
+    tensors = {name: value for name, value in tensors.items() if "entity_predictions" not in name}
+    source = publish(tmp_path / "hub", config_to_hub(luke.config), tensors, names)
+    import_model(source, tokenizer, "lite", tmp_path / "model")
+    assert read_json(tmp_path / "model" / "entity_vocab.json") == {**names, "[MASK2]": 3}
+    encoder = load_encoder(tmp_path / "model")
+    both = encoder(pack([Example([0, 5, 2], [0, 3], [(1, 2)] * 2)])).entities_EH
+    torch.testing.assert_close(both[0], both[1])
+    with pytest.raises(DataError, match="entity_predictions"):
+        load_for_prediction(tmp_path / "model")
+
+
+def test_large_sizes_follow_the_configuration(tmp_path: Path, tokenizer: Path) -> None:
+    """Nothing is wired to the base size: 24 layers of another width, 16 heads."""
+    config = ModelConfig("xlm-roberta", WORDS + 5, 32, 24, 16, 64, 40)
+    luke = add_entities(random_model(config, 1), 5, 8, 2).eval()
+    source = publish(tmp_path / "hub", config_to_hub(luke.config), by_hub_names(luke), NAMES)
+    import_model(source, tokenizer, "large", tmp_path / "model")
+    batch = pack([Example([0, 5, 6, 2], [3], [(1, 2)])])
+    found = load_encoder(tmp_path / "model")(batch)
+    torch.testing.assert_close(found.entities_EH, luke.encoder(batch).entities_EH)
+
+
 def test_exported_luke_loads_in_transformers(
     luke: MlukeForPrediction, tmp_path: Path, tokenizer: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from mluke_core.errors import DataError
+from mluke_core.errors import ConfigError, DataError
 from mluke_core.io.files import file_digest, read_json, write_json
 from mluke_core.modeling.prediction import Targets
 from mluke_core.pretraining.collate import MaskShares, Vocabulary, collate
@@ -96,6 +96,27 @@ def test_batches_do_not_depend_on_how_they_are_cut(loader: Loader) -> None:
         targets.append(part.word_ids_W)
     assert torch.equal(whole_batch.word_ids_T, torch.cat(words))
     assert torch.equal(whole.word_ids_W, torch.cat(targets))
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 40, 70])
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_micro_batches_keep_the_order(loader: Loader, tokens: int, processes: int) -> None:
+    """However they are cut, and for any number of processes, the same places follow each other."""
+    cuts = loader.micro_batches(32, 48, 8, tokens, processes)
+    assert [place for start, stop in cuts for place in range(start, stop)] == list(range(32, 48))
+    assert len(cuts) % processes == 0
+    for start, stop in cuts:
+        batch, _ = loader.batch(start, stop)
+        assert batch.size <= 8
+        rows = len(batch.word_ids_T) + len(batch.entity_ids_E)
+        assert not tokens or rows <= tokens or batch.size == 1
+    if tokens == 0 and processes == 2:
+        assert cuts == [(32, 40), (40, 48)]
+
+
+def test_fewer_sequences_than_processes(loader: Loader) -> None:
+    with pytest.raises(ConfigError, match="2 sequences cannot be shared by 3 processes"):
+        loader.micro_batches(0, 2, 8, 0, 3)
 
 
 def test_stages_and_epochs_mask_anew(loader: Loader) -> None:
