@@ -44,6 +44,15 @@ def test_nothing_is_left_to_do(rerun: Run) -> None:
     assert "Nothing to be done" in outcome.stdout + outcome.stderr
 
 
+def test_weights_of_runs_that_lost_are_gone(mini: Path) -> None:
+    """Two learning rates with two seeds each: one rate is left, with both its seeds."""
+    for task in mini.glob("finetuned/*/relation"):
+        left = {path.parent.name for path in task.glob("*/weights")}
+        chosen = json.loads((task / "selection.json").read_text())["runs"]
+        assert left == {run["run"] for run in chosen if run["selected"]}
+        assert len(left) == 2 < len(chosen)
+
+
 def test_a_deleted_table_is_one_job(mini: Path, rerun: Run) -> None:
     table = mini / "tables" / "table3.csv"
     before = table.read_bytes()
