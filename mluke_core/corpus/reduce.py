@@ -155,12 +155,14 @@ class Reducer:
         if "'{{" in text:
             # Apostrophes before and behind a template are two marks, not one.
             text = text.replace("'{{", "'" + _SEPARATOR + "{{")
+        # Once is enough but for templates nested deeper than the expression reaches.
         for _ in range(_TEMPLATE_PASSES):
-            text, count = self._dropped.subn("", text)
-            if not count or "{" not in text:
+            before = len(text)
+            text = self._dropped.sub("", text)
+            if "{" in text:
+                text = self._templates.expand(text)
+            if len(text) == before or "{" not in text or "{{" not in text:
                 break
-        if "{" in text:
-            text = self._templates.expand(text)
         if ("{" in text and "{{" in text) or ("}" in text and "}}" in text):
             text = _drop_deep_templates(text)
         return text
