@@ -32,10 +32,14 @@ def mix(key: int, values: NDArray[np.integer] | NDArray[np.uint64]) -> NDArray[n
     >>> bool((first == again).all()), len(set(first.tolist()))
     (True, 3)
     """
-    bits = values.astype(np.uint64) * _GOLDEN + np.uint64(key)
+    bits = values.astype(np.uint64)
+    bits *= _GOLDEN
+    bits += np.uint64(key)
     for factor, shift in ((_FIRST, 30), (_SECOND, 27)):
-        bits = (bits ^ (bits >> np.uint64(shift))) * factor
-    return bits ^ (bits >> np.uint64(31))
+        bits ^= bits >> np.uint64(shift)
+        bits *= factor
+    bits ^= bits >> np.uint64(31)
+    return bits
 
 
 def permuted(key: int, values: NDArray[np.int64], size: int) -> NDArray[np.int64]:

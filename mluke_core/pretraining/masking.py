@@ -56,7 +56,8 @@ def choose(
 def name_tokens(keys_B: NDArray[np.uint64], lengths_B: NDArray[np.int64]) -> NDArray[np.uint64]:
     """A random 64-bit name of each token, from its sequence's key and its place there."""
     place_T = np.arange(lengths_B.sum()) - np.repeat(np.cumsum(lengths_B) - lengths_B, lengths_B)
-    return np.repeat(keys_B, lengths_B) ^ mix(0, place_T)
+    of_place = mix(0, np.arange(lengths_B.max(initial=0)))
+    return np.repeat(keys_B, lengths_B) ^ of_place[place_T]
 
 
 def mask_words(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Languages are drawn for this many places at a time: few enough to draw in a millisecond, so many
 # that counting the blocks before place one thousand million takes half a second.
 BLOCK = 1 << 16
+# Sequences are worked out for this many places at a time: permuting one costs as much as many.
+WINDOW = 1 << 10
+_REMEMBERED = 8
 
 
 class SamplingPlan:
@@ -41,18 +44,27 @@ class SamplingPlan:
         self.shares = shares / shares.sum()
         self.key = key
         self._draws_before = [np.zeros(len(self.languages), dtype=np.int64)]
+        self._windows: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._block: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def draw(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Language number and sequence number of the places ``start`` to ``stop - 1``."""
-        languages, ordinals = [], []
-        for block in range(start // BLOCK, (stop - 1) // BLOCK + 1):
-            block_languages, block_ordinals = self._draw_block(block)
-            inside = slice(max(start - block * BLOCK, 0), min(stop - block * BLOCK, BLOCK))
-            languages.append(block_languages[inside])
-            ordinals.append(block_ordinals[inside])
-        language = np.concatenate(languages)
-        return language, self._sequences(language, np.concatenate(ordinals))
+        size = min(WINDOW, BLOCK)
+        first = start // size
+        windows = [self._window(number, size) for number in range(first, (stop - 1) // size + 1)]
+        inside = slice(start - first * size, stop - first * size)
+        languages, sequences = (np.concatenate(parts) for parts in zip(*windows, strict=True))
+        return languages[inside], sequences[inside]
+
+    def _window(self, number: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Languages and sequences of one window of places; the last few are remembered."""
+        if number not in self._windows:
+            if len(self._windows) >= _REMEMBERED:
+                self._windows.clear()
+            block, start = divmod(number * size, BLOCK)
+            languages, ordinals = (part[start : start + size] for part in self._draw_block(block))
+            self._windows[number] = (languages, self._sequences(languages, ordinals))
+        return self._windows[number]
 
     def _sequences(
         self, languages: NDArray[np.int64], ordinals: NDArray[np.int64]
