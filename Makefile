@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) $(CONFIG)
 
-.PHONY: all setup tables report dag-report test test-quick lint format bench clean-work clean constraints rulegraph help
+.PHONY: all setup plan clean-dumps tables report dag-report test test-quick lint format bench clean-work clean constraints rulegraph help
 
 all: tables  ## Set up, then build every table and the report at scale mini
 	@echo
@@ -33,10 +33,16 @@ $(STAMP): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 tables: $(STAMP)  ## Build every table of SCALE (default mini); CONFIG adds settings, e.g. CONFIG=mirror=DIR
 	$(SNAKEMAKE)
 
+plan: $(STAMP)  ## Print what SCALE will cost (core-hours, GPU-hours, disk, download), starting nothing
+	$(BIN)/python -m mluke_core.planning --config scale=$(SCALE) $(CONFIG)
+
 report: $(STAMP)  ## Write results/<scale>/report.html, which opens offline (SCALE as for tables)
 	$(SNAKEMAKE) report
 
-dag-report: $(STAMP)  ## Write results/<scale>/dag-report.html, Snakemake's own report of jobs and files
+dag-plan: $(STAMP)  ## Print what SCALE will cost (core-hours, GPU-hours, disk, download), starting nothing
+	$(BIN)/python -m mluke_core.planning --config scale=$(SCALE) $(CONFIG)
+
+report: $(STAMP)  ## Write results/<scale>/dag-report.html, Snakemake's own report of jobs and files
 	$(SNAKEMAKE) --report results/$(SCALE)/dag-report.html
 
 test: $(STAMP)  ## Run all tests, the whole DAG at scale mini among them
@@ -68,8 +74,11 @@ constraints: $(STAMP)  ## Pin the versions that are installed now
 	  $(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > constraints.new
 	mv constraints.new constraints.txt
 
-clean-work:  ## Remove training checkpoints and other working files (everything can be resumed or remade)
+clean-work:  ## Remove checkpoints of training and other working files; what is unfinished starts anew
 	rm -rf results/*/work
+
+clean-dumps:  ## Remove the downloaded dumps; extracting them again would need another download
+	rm -rf results/downloads/dumps.wikimedia.org/*wiki results/downloads/archive.org
 
 clean:  ## Remove the results of SCALE
 	rm -rf results/$(SCALE)

@@ -10,15 +10,42 @@ from typing import Any
 
 import yaml
 
-from mluke_core.planning.jobs import Job
+from mluke_core.planning.jobs import Job, predecessors, topological
 
 ROOT = Path(__file__).resolve().parent.parent
 # What the workflow reads; everything else of the project stays out of a planning folder.
 PARTS = ("Snakefile", "rules", "mluke_core", "workflow_scripts", "profiles", "report", "envs")
+# Any time in the past: outputs lie a second apart from here on.
+FIRST_TIME = 1_000_000_000
 # 26 further Wikipedias, so that there are 50.
-MORE_WIKIS = (
-    "af az be bg bs ca cs cy da et eu fa gl he hr hu hy ka kk lt lv mk ms no ro sk"
-).split()
+MORE_WIKIS = [
+    "af",
+    "az",
+    "be",
+    "bg",
+    "bs",
+    "ca",
+    "cs",
+    "cy",
+    "da",
+    "et",
+    "eu",
+    "fa",
+    "gl",
+    "he",
+    "hr",
+    "hu",
+    "hy",
+    "ka",
+    "kk",
+    "lt",
+    "lv",
+    "mk",
+    "ms",
+    "no",
+    "ro",
+    "sk",
+]
 
 
 def large_overlay(seeds: int = 10, copies: int = 3, parts: int = 56) -> dict[str, Any]:
@@ -49,7 +76,7 @@ def large_overlay(seeds: int = 10, copies: int = 3, parts: int = 56) -> dict[str
         "run": {"languages": sorted(languages), "systems": list(systems)},
         "languages": languages,
         "systems": systems,
-        "tasks": {name: task for name in config["tasks"]},
+        "tasks": dict.fromkeys(config["tasks"], task),
     }
 
 
@@ -78,26 +105,19 @@ def touch_outputs(folder: Path, jobs: Sequence[Job]) -> int:
     Outputs that Snakemake removes after use are left out, as in a finished run.
     """
     made = 0
-    from mluke_core.planning.jobs import predecessors, topological
-
-    directories = _directories()
     for position, index in enumerate(topological(predecessors(jobs))):
         job = jobs[index]
         for path in job.outputs:
             if "/work/" in path:
                 continue
             target = folder / path
-            if (job.rule, target.suffix) in directories or (not target.suffix):
+            # Only folders have no ending; model and language names carry no dot.
+            if not target.suffix:
                 target.mkdir(parents=True, exist_ok=True)
                 target = target / ".snakemake_timestamp"
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
-            # Seconds apart from the epoch on: an order that coarse file systems keep, too.
-            os.utime(target, (1_000_000_000 + position, 1_000_000_000 + position))
+            # Seconds apart: an order that coarse file systems keep, too.
+            os.utime(target, (FIRST_TIME + position, FIRST_TIME + position))
             made += 1
     return made
-
-
-def _directories() -> set[tuple[str, str]]:
-    """Rules whose folders carry a dot in their name."""
-    return set()

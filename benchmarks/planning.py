@@ -1,0 +1,111 @@
+"""Cost of planning: dry runs of the paper and of a far larger variant, and of a finished tree."""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import _bench
+from _large_plan import large_overlay, planning_folder, touch_outputs, write_overlay
+
+from mluke_core.planning import jobs as dry
+
+DESCRIPTION = """\
+CPU seconds and memory of Snakemake's dry run: of scale `paper`, of 50 languages with 10 seeds, a
+wider search and every system three times, and of a finished `paper` tree, whose outputs are empty
+files with records as `snakemake --touch` leaves them.
+
+Seconds of a core that is shared with other work tell little. So the bars, which are in seconds, are
+for a core on which bzip2 unpacks 42 MB of XML per second; how fast it unpacks a text here is
+measured before and after each run. The last row is the cost of a job in the large plan against that
+of one in `paper`: planning that grew faster than linearly would raise it.
+"""
+# MB/s of a mixed text that a core unpacks which does 42 MB/s of dumps: as in the benchmark of
+# sequences, English text packs less well.
+REFERENCE_MB_S = 34.0
+SAMPLE_MB = 8
+
+
+def speed_of_core() -> float:
+    """MB/s that bzip2 unpacks here and now of a text made for the purpose."""
+    words = (Path(_bench.ROOT) / "docs").glob("*.md")
+    text = b"".join(path.read_bytes() for path in sorted(words))
+    text = (text * (SAMPLE_MB * 1_000_000 // len(text) + 1))[: SAMPLE_MB * 1_000_000]
+    packed = bz2.compress(text)
+    before = _bench.cpu_seconds()
+    bz2.decompress(packed)
+    return SAMPLE_MB / (_bench.cpu_seconds() - before)
+
+
+def measured(command: list[str | Path]) -> tuple[_bench.Usage, float]:
+    """Usage of a command, and its CPU seconds on the reference core."""
+    before = speed_of_core()
+    usage = _bench.run_process(command)
+    speed = (before + speed_of_core()) / 2
+    return usage, usage.cpu_s * min(speed / REFERENCE_MB_S, 1.0)
+
+
+def run(arguments: argparse.Namespace) -> list[_bench.Row]:
+    folder = Path(tempfile.mkdtemp(prefix="plan-", dir=_make(_bench.CACHE)))
+    try:
+        return list(_rows(planning_folder(folder), arguments.quick))
+    finally:
+        shutil.rmtree(folder)
+
+
+def _make(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _rows(folder: Path, quick: bool) -> list[_bench.Row]:
+    options = ["-m", "snakemake", "--directory", folder, "--snakefile", folder / "Snakefile"]
+    options += ["--cores", "1", "--nolock"]
+    snakemake = [sys.executable, *options]
+    paper = [*snakemake, "--dry-run", "--config", "scale=paper"]
+    found = dry.parse(dry.dry_run(["--config", "scale=paper"], folder))
+    usage, seconds = measured(paper)
+    rows = [row(f"dry run of paper, {len(found):,} jobs", usage, seconds, 5)]
+    per_job = seconds / len(found)
+
+    touch_outputs(folder, found)
+    touched = [*snakemake, "--touch", "--config", "scale=paper"]
+    subprocess.run(touched, check=True, capture_output=True)
+    usage, seconds = measured(paper)
+    left = dry.dry_run(["--config", "scale=paper"], folder)
+    if "Nothing to be done" not in left:
+        sys.exit(f"the finished tree is not finished:\n{left[-2000:]}")
+    rows.append(row("a finished paper tree: nothing to be done", usage, seconds, 15))
+
+    if not quick:
+        overlay = write_overlay(folder, large_overlay())
+        large = dry.parse(dry.dry_run(["--configfile", str(overlay)], folder))
+        usage, seconds = measured([*snakemake, "--dry-run", "--configfile", overlay])
+        rows.append(row(f"50 languages, 10 seeds: {len(large):,} jobs", usage, seconds, 30))
+        memory = usage.peak_bytes / 1e9
+        rows.append(_bench.Row("the same: memory", f"{memory:.2f} GB", "", memory, "<= 1"))
+        ratio = seconds / len(large) / per_job
+        rows.append(
+            _bench.Row(
+                "cost of one of its jobs to one of the paper's",
+                f"{1e3 * seconds / len(large):.2f} ms",
+                f"{1e3 * per_job:.2f} ms",
+                ratio,
+                "<= 1.25",
+            )
+        )
+    return rows
+
+
+def row(name: str, usage: _bench.Usage, seconds: float, bar: int) -> _bench.Row:
+    """One figure: CPU seconds here, and on the reference core."""
+    return _bench.Row(name, f"{usage.cpu_s:.1f} s here", "", round(seconds, 2), f"<= {bar}")
+
+
+if __name__ == "__main__":
+    sys.exit(_bench.main("planning", DESCRIPTION, run, ["snakemake"]))
