@@ -56,6 +56,8 @@ SETTINGS: dict[str, Any] = {
     "validation_sequences": 4,
     "checkpoint_interval": 2,
     "keep_checkpoints": 2,
+    "peer_timeout": 60,
+    "peak_tflops": None,
 }
 
 SCHEMA = pa.schema(

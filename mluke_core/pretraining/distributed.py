@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
-# A peer that says nothing for so long is dead or hung: the run ends with an error.
-TIMEOUT = timedelta(minutes=30)
+from mluke_core.errors import MlukeError
+
+# What gloo and NCCL say in a RuntimeError when a connection breaks or a wait grows too long.
+_PEER_SIGNS = ("gloo", "nccl", "connection", "timed out", "timeout")
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,53 @@ class World:
             dist.barrier()
 
 
-def start_world() -> World:
+@contextmanager
+def peers_watched(world: World, timeout: float) -> Iterator[None]:
+    """Turn what a broken connection to another process raises into one clear message.
+
+    Raises:
+        MlukeError: when a process has died, or has not answered within ``timeout`` seconds.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        broken = isinstance(error, dist.DistError) or any(
+            sign in text.lower() for sign in _PEER_SIGNS
+        )
+        if world.size == 1 or not broken:
+            raise
+        raise MlukeError(
+            f"process {world.rank} of {world.size} lost another one: it died, hangs, or was not"
+            f" heard of for {timeout:g} seconds (pretraining.peer_timeout). The first process that"
+            " failed says why in its own messages. Start the job again to go on from the newest"
+            f" checkpoint. ({text.splitlines()[0][:200]})"
+        ) from error
+
+
+def limit_waits(timeout: float) -> None:
+    """Make every exchange fail after ``timeout`` seconds, also in the groups that DeepSpeed made.
+
+    A new group has a limit of its own (10 or 30 minutes), whatever the first group's was.
+    """
+    from deepspeed.utils import groups
+
+    for group in (dist.group.WORLD, groups._get_data_parallel_group()):
+        dist.distributed_c10d._set_pg_timeout(timedelta(seconds=timeout), group)
+
+
+def start_world(timeout: float = 1800) -> World:
     """Join the other processes, over NCCL on GPUs and gloo without.
 
-    The launcher (torchrun, or ``launch.sh`` under Slurm) sets RANK, WORLD_SIZE, LOCAL_RANK,
-    MASTER_ADDR and MASTER_PORT; without them the process is alone, and no port is opened.
+    The launcher (torchrun, ``deepspeed``, or ``launch.sh`` under Slurm) sets RANK, WORLD_SIZE,
+    LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without them the process is alone, and no port is
+    opened.
+
+    Args:
+        timeout: seconds that this process waits for the others.
+
+    Raises:
+        MlukeError: when they do not come.
     """
     rank = int(os.environ.setdefault("RANK", "0"))
     size = int(os.environ.setdefault("WORLD_SIZE", "1"))
@@ -57,12 +103,14 @@ def start_world() -> World:
         torch.cuda.set_device(local_rank)
     else:
         os.environ["DS_ACCELERATOR"] = "cpu"
+    world = World(rank, size, torch.device("cuda", local_rank) if gpu else torch.device("cpu"))
     if not dist.is_initialized():
-        dist.init_process_group(
-            "nccl" if gpu else "gloo",
-            store=dist.HashStore() if size == 1 else None,
-            rank=rank if size == 1 else -1,
-            world_size=size if size == 1 else -1,
-            timeout=TIMEOUT,
-        )
-    return World(rank, size, torch.device("cuda", local_rank) if gpu else torch.device("cpu"))
+        with peers_watched(world, timeout):
+            dist.init_process_group(
+                "nccl" if gpu else "gloo",
+                store=dist.HashStore() if size == 1 else None,
+                rank=rank if size == 1 else -1,
+                world_size=size if size == 1 else -1,
+                timeout=timedelta(seconds=timeout),
+            )
+    return world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch import nn
 from mluke_core.errors import ConfigError
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.prediction import Losses, MlukeForPrediction, Targets
-from mluke_core.pretraining.distributed import World
+from mluke_core.pretraining.distributed import World, limit_waits
+from mluke_core.pretraining.loss_scale import SCALE_KEY, LossScale
 from mluke_core.pretraining.optimizer import (
     STATE_KEYS,
     build_optimizer,
@@ -28,13 +30,14 @@ _BUCKET = 100_000_000
 class _Autocast(nn.Module):
     """The model in the precision of the run; weights and optimizer stay float32."""
 
-    def __init__(self, model: MlukeForPrediction, enabled: bool) -> None:
+    def __init__(self, model: MlukeForPrediction, precision: str) -> None:
         super().__init__()
         self.model = model
-        self.enabled = enabled
+        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
 
     def forward(self, batch: PackedBatch, targets: Targets) -> Losses:
-        with torch.autocast(batch.word_ids_T.device.type, torch.bfloat16, enabled=self.enabled):
+        device = batch.word_ids_T.device.type
+        with torch.autocast(device, self.dtype, enabled=self.dtype is not None):
             return self.model(batch, targets)
 
 
@@ -57,7 +60,8 @@ def deepspeed_config(
     settings: PretrainingSettings, processes: int, trainable: int
 ) -> dict[str, Any]:
     """DeepSpeed's configuration for these settings and this number of trainable weights."""
-    bucket = max(1, min(trainable, _BUCKET))
+    # DeepSpeed wants an even number.
+    bucket = min(trainable + trainable % 2, _BUCKET)
     micro = micro_batch_size(settings, processes)
     return {
         "train_batch_size": settings.batch_size,
@@ -89,7 +93,10 @@ class Engine:
         config = deepspeed_config(settings, world.size, count)
         self.micro_batch_size: int = config["train_micro_batch_size_per_gpu"]
         self.accumulation: int = config["gradient_accumulation_steps"]
-        self._evaluated = _Autocast(model, settings.precision == "bf16")
+        self.loss_scale = LossScale() if settings.precision == "fp16" else None
+        self.gradient_norm: float | None = None
+        """Of the last update, before clipping; infinite when it was left out."""
+        self._evaluated = _Autocast(model, settings.precision)
         deepspeed = _import_deepspeed()
         model.to(world.device)
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
@@ -98,18 +105,52 @@ class Engine:
             optimizer=build_optimizer(self.trainable, settings),
             dist_init_required=False,
         )
+        limit_waits(settings.peer_timeout)
         self._reset_optimizer(0)
 
     def accumulate(self, batch: PackedBatch, targets: Targets, last: bool) -> Losses:
         """Add the gradient of one micro-batch, by its share of the update's sequences; the last of
-        an update (of this process) updates the weights."""
+        an update (of this process) updates the weights.
+
+        A gradient that is not finite changes nothing, on any process.
+        """
         self._engine.set_gradient_accumulation_boundary(last)
         losses: Losses = self._engine(batch, targets)
         # DeepSpeed takes the mean over the processes and over a fixed number of micro-batches.
         weight = batch.size * self.world.size * self.accumulation / self.settings.batch_size
+        if self.settings.zero_stage:
+            self._set_scale_of_zero()
+        elif self.loss_scale is not None:
+            weight *= self.loss_scale.scale
         self._engine.backward(losses.total * weight)
+        if last and not self.settings.zero_stage:
+            self._check_gradients()
         self._engine.step()
+        if last:
+            self._end_update()
         return losses
+
+    def _set_scale_of_zero(self) -> None:
+        # ZeRO scales the loss and unscales the gradients itself.
+        if self.loss_scale is not None:
+            self._optimizer.loss_scaler.cur_scale = self.loss_scale.scale
+
+    def _check_gradients(self) -> None:
+        """Without ZeRO: unscale the gradients and have the optimizer skip those not finite."""
+        gradients = [p.grad for p in self.trainable.values() if p.grad is not None]
+        if self.loss_scale is not None:
+            torch._foreach_div_(gradients, self.loss_scale.scale)
+        norm = nn.utils.get_total_norm(gradients, foreach=True)
+        self.gradient_norm = norm.item()
+        # As torch's own GradScaler tells fused optimizers.
+        self._optimizer.found_inf = (~torch.isfinite(norm)).float()
+
+    def _end_update(self) -> None:
+        if self.settings.zero_stage:
+            self.gradient_norm = float(self._optimizer._global_grad_norm)
+        if self.loss_scale is not None:
+            assert self.gradient_norm is not None
+            self.loss_scale.update(math.isfinite(self.gradient_norm))
 
     @torch.no_grad()
     def evaluate(self, batch: PackedBatch, targets: Targets) -> Losses:
@@ -130,7 +171,7 @@ class Engine:
         Named ``weight.<parameter>``, ``exp_avg.<parameter>``, ``exp_avg_sq.<parameter>``: no trace
         of the number of processes or the ZeRO stage. All processes must call it.
         """
-        tensors = {}
+        tensors = {} if self.loss_scale is None else {SCALE_KEY: self.loss_scale.state()}
         for name, parameter in self.trainable.items():
             tensors[f"weight.{name}"] = parameter.detach()
             for key in STATE_KEYS:
@@ -143,6 +184,8 @@ class Engine:
         The weights must be in the model before the engine is made, because ZeRO copies them.
         """
         self._reset_optimizer(step)
+        if self.loss_scale is not None:
+            self.loss_scale.load_state(tensors[SCALE_KEY])
         for name, parameter in self.trainable.items():
             for key in STATE_KEYS:
                 self._set_optimizer_state(parameter, key, tensors[f"{key}.{name}"])

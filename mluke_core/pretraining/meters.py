@@ -19,6 +19,7 @@ _FIELDS = (
     "entities",
     "entities_right",
     "tokens",
+    "flops",
 )
 
 
@@ -34,12 +35,13 @@ class Meter:
     per_target: bool = False
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0.0))
 
-    def add(self, batch: PackedBatch, targets: Targets, losses: Losses) -> None:
-        """Count one batch."""
+    def add(self, batch: PackedBatch, targets: Targets, losses: Losses, flops: float = 0.0) -> None:
+        """Count one batch, which took so many floating point operations."""
         words, entities = len(targets.word_ids_W), len(targets.entity_ids_K)
         sums = self.sums
         sums["sequences"] += batch.size
         sums["tokens"] += len(batch.word_ids_T)
+        sums["flops"] += flops
         sums["loss"] += losses.total.item() * batch.size
         sums["words"] += words
         sums["words_right"] += losses.words.correct.item()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
 import shutil
 from collections import defaultdict
 from dataclasses import asdict
@@ -21,17 +20,20 @@ from mluke_core.modeling.loading import WEIGHTS_FILE, load_for_prediction
 from mluke_core.modeling.prediction import MlukeForPrediction
 from mluke_core.pretraining.checkpoints import Checkpoints
 from mluke_core.pretraining.collate import MaskShares, Vocabulary
-from mluke_core.pretraining.distributed import World, start_world
+from mluke_core.pretraining.distributed import World, peers_watched, start_world
 from mluke_core.pretraining.engine import Engine
+from mluke_core.pretraining.flops import measured_tflops
 from mluke_core.pretraining.hashing import key_of
 from mluke_core.pretraining.journal import LOG_FILE, Journal
 from mluke_core.pretraining.loader import Loader
+from mluke_core.pretraining.loss_scale import SCALE_KEY, LossScale
 from mluke_core.pretraining.manifest import (
     Manifest,
     check_tokenizer,
     check_vocabulary,
     read_manifest,
 )
+from mluke_core.pretraining.memory import check_memory, peak_memory_mb
 from mluke_core.pretraining.optimizer import STATE_KEYS, freeze
 from mluke_core.pretraining.settings import PretrainingSettings
 from mluke_core.pretraining.shards import SPLITS, Limits, UnpackedRows, unpack_shard, unpacked_path
@@ -41,7 +43,7 @@ from mluke_core.pretraining.stage_weights import (
     write_stage_weights,
 )
 from mluke_core.pretraining.trainer import Trainer, parameter_counts
-from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_losses
+from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_scores
 from mluke_core.sequences.tokenizer import Tokenizer
 
 log = logging.getLogger("mluke")
@@ -64,12 +66,27 @@ def pretrain(
     from the newest checkpoint under ``work``.
 
     Raises:
-        MlukeError: for inputs that do not belong together, before the first update; when SIGTERM
-            stops the run; when the loss is no number any more.
+        MlukeError: for inputs that do not belong together or too little memory, before the first
+            update; when SIGTERM stops the run; when the loss is no number any more; when another
+            process dies or hangs.
     """
-    world = start_world()
+    world = start_world(settings.peer_timeout)
     if not world.is_first:
         log.setLevel(logging.WARNING)
+    with peers_watched(world, settings.peer_timeout):
+        _pretrain(settings, world, manifest_path, vocabulary_path, base, previous, work, output)
+
+
+def _pretrain(
+    settings: PretrainingSettings,
+    world: World,
+    manifest_path: Path,
+    vocabulary_path: Path,
+    base: Path,
+    previous: Path | None,
+    work: Path,
+    output: Path,
+) -> None:
     manifest = read_manifest(manifest_path)
     entity_mask_id = check_vocabulary(manifest, vocabulary_path)
     tokenizer = Tokenizer.load(base)
@@ -100,8 +117,11 @@ def pretrain(
         world.wait()
         return
     name = f"pretrain {settings.model} {settings.stage}"
+    peak = settings.peak_tflops or measured_tflops(world.device, settings.precision)
     with Journal(log_folder, name, step, settings.steps) as journal:
-        trainer = Trainer(engine, loader, settings, world, checkpoints, journal, step, seconds)
+        trainer = Trainer(
+            engine, loader, settings, world, checkpoints, journal, step, seconds, peak
+        )
         trainer.run()
     summary = _summary(settings, engine, loader, trainer)
     with atomic_path(output) as temporary:
@@ -217,6 +237,15 @@ def _build_engine(
         for name, parameter in trainable.items()
         for kind in ("weight", *STATE_KEYS)
     }
+    if settings.precision == "fp16":
+        expected[SCALE_KEY] = LossScale().state().shape
+    check_memory(
+        sum(parameter.numel() for parameter in model.parameters()),
+        sum(parameter.numel() for parameter in trainable.values()),
+        settings,
+        world.size,
+        world.device,
+    )
     checkpoint = checkpoints.newest(expected)
     if checkpoint is None:
         return Engine(model, settings, world), 0, 0.0
@@ -249,18 +278,11 @@ def _summary(
         "stage": settings.stage,
         "steps": settings.steps,
         "seconds": round(trainer.seconds, 1),
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": peak_memory_mb(trainer.world.device),
         "parameters": parameters,
         "trainable_parameters": trainable,
-        "unigram": unigram_losses(targets, words, entities),
+        "unigram": unigram_scores(targets, words, entities),
         "final": trainer.final,
         "processes": trainer.world.size,
         "settings": asdict(settings),
     }
-
-
-def _peak_memory_mb() -> int:
-    """Of this process: of its GPU where it has one."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() >> 20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -16,11 +16,13 @@ _REPORTING = (
     "validation_sequences",
     "checkpoint_interval",
     "keep_checkpoints",
+    "peer_timeout",
+    "peak_tflops",
 )
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "objective": ("luke", "mlm"),
-    "precision": ("bf16", "fp32"),
+    "precision": ("bf16", "fp16", "fp32"),
     "zero_stage": (0, 1, 2),
     "trainable": ("new", "all"),
 }
@@ -34,6 +36,7 @@ _POSITIVE = (
     "validation_interval",
     "checkpoint_interval",
     "keep_checkpoints",
+    "peer_timeout",
 )
 
 
@@ -76,6 +79,11 @@ class PretrainingSettings:
     """Of each language; 0: no validation."""
     checkpoint_interval: int
     keep_checkpoints: int
+    peer_timeout: float
+    """Seconds without a sign of another process after which the run ends."""
+    peak_tflops: float | None
+    """What one device computes at best, in 10^12 floating point operations per second; None:
+    measured at the start on a GPU, unknown on a CPU."""
 
     def identity(self) -> str:
         """Digest of what the learned weights depend on."""
@@ -107,6 +115,11 @@ def read_settings(values: Mapping[str, Any]) -> PretrainingSettings:
     for key in _POSITIVE:
         if not values[key] > 0:
             raise ConfigError(f"pretraining: {key} is {values[key]!r}; it must be more than 0.")
+    if values["peak_tflops"] is not None and not values["peak_tflops"] > 0:
+        raise ConfigError(
+            f"pretraining: peak_tflops is {values['peak_tflops']!r}; write the device's rate in"
+            " 10^12 operations per second, or null to have a GPU measured."
+        )
     if values["micro_batch_tokens"] < 0:
         raise ConfigError(
             f"pretraining: micro_batch_tokens is {values['micro_batch_tokens']!r}; write a number"

@@ -12,12 +12,15 @@ from typing import Any
 import torch
 
 from mluke_core.errors import MlukeError
+from mluke_core.pretraining.broken_batch import write_batch
 from mluke_core.pretraining.checkpoints import Checkpoint, Checkpoints
 from mluke_core.pretraining.distributed import World
 from mluke_core.pretraining.engine import Engine
+from mluke_core.pretraining.flops import step_flops
 from mluke_core.pretraining.hashing import key_of
 from mluke_core.pretraining.journal import Journal
 from mluke_core.pretraining.loader import Loader
+from mluke_core.pretraining.memory import batch_must_fit, peak_memory_mb
 from mluke_core.pretraining.meters import Meter
 from mluke_core.pretraining.optimizer import learning_rate
 from mluke_core.pretraining.settings import PretrainingSettings
@@ -34,6 +37,7 @@ class Trainer:
     Args:
         journal: of the first process, None on the others.
         seconds: spent by earlier runs that this one continues.
+        peak_tflops: of one device; None: unknown, and so is MFU.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Trainer:
         journal: Journal | None,
         step: int = 0,
         seconds: float = 0.0,
+        peak_tflops: float | None = None,
     ) -> None:
         self.engine = engine
         self.loader = loader
@@ -55,6 +60,9 @@ class Trainer:
         self.journal = journal
         self.step = step
         self.final: dict[str, Any] = {}
+        self.peak_tflops = peak_tflops
+        self.largest_tokens = 0
+        """Words and entities of the largest micro-batch so far."""
         self._earlier_seconds = seconds
         self._start = time.monotonic()
         self._stopped = False
@@ -129,7 +137,14 @@ class Trainer:
             batch, targets = self.loader.batch(start, stop, self.world.device)
             # Dropout follows from the place too: nothing to save, the same for any rank.
             torch.manual_seed(key_of("dropout", settings.seed, settings.stage, start) >> 1)
-            meter.add(batch, targets, engine.accumulate(batch, targets, stop == own[-1][1]))
+            with batch_must_fit(batch, self.largest_tokens, f"{settings.model} {settings.stage}"):
+                losses = engine.accumulate(batch, targets, stop == own[-1][1])
+            tokens = len(batch.word_ids_T) + len(batch.entity_ids_E)
+            self.largest_tokens = max(self.largest_tokens, tokens)
+            flops = step_flops(
+                engine.model.config, batch, targets, settings.trainable, engine.model.has_entities
+            )
+            meter.add(batch, targets, losses, flops)
         totals = self.world.sum(list(meter.sums.values()))
         meter.sums = dict(zip(meter.sums, totals, strict=True))
         self.step += 1
@@ -140,26 +155,37 @@ class Trainer:
         if self._broken_steps == 0:
             return
         start = (self.step - 1) * self.settings.batch_size
-        places = f"{start} to {start + self.settings.batch_size - 1}"
-        log.warning("step %d: the loss is not finite (batch: places %s)", self.step, places)
+        path = self.checkpoints.folder.parent / "broken" / f"step-{self.step:08d}.safetensors"
+        if self.world.is_first:
+            places = (start, start + self.settings.batch_size)
+            write_batch(path, *self.loader.batch(*places), *self.loader.plan.draw(*places))
+        log.warning("step %d: the loss is not finite; its batch is in %s", self.step, path)
         if self._broken_steps >= MAXIMUM_BROKEN_STEPS:
             first = self.step - MAXIMUM_BROKEN_STEPS + 1
             raise MlukeError(
                 f"{self.settings.model} {self.settings.stage}: the loss is NaN or infinite since"
                 f" step {first}. Lower learning_rate or raise warmup_steps; the last good state is"
-                f" in {self.checkpoints.folder}."
+                f" in {self.checkpoints.folder}, the batches are in {path.parent}."
             )
 
     def _log_training(self, meter: Meter, rate: float, seconds: float) -> None:
         self.final["train"] = meter.values(self.engine.model.has_entities)
-        if self.journal is not None:
-            self.journal.entry(
-                step=self.step,
-                split="train",
-                **self.final["train"],
-                learning_rate=rate,
-                tokens_per_second=meter.sums["tokens"] / max(seconds, 1e-9),
-            )
+        if self.journal is None:
+            return
+        seconds = max(seconds, 1e-9)
+        peak = self.peak_tflops and self.peak_tflops * 1e12 * self.world.size
+        norm = self.engine.gradient_norm
+        self.journal.entry(
+            step=self.step,
+            split="train",
+            **self.final["train"],
+            learning_rate=rate,
+            # JSON has no infinity.
+            gradient_norm=norm if norm is not None and math.isfinite(norm) else None,
+            tokens_per_second=meter.sums["tokens"] / seconds,
+            mfu=meter.sums["flops"] / seconds / peak if peak else None,
+            memory_mb=peak_memory_mb(self.world.device),
+        )
 
     def validate(self) -> None:
         """Losses on the held-out sequences, of each language and of all together."""

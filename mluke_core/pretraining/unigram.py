@@ -57,20 +57,20 @@ def _count(
     return words, entities
 
 
-def unigram_losses(
+def unigram_scores(
     targets: Iterable[Targets], words: NDArray[np.float64], entities: NDArray[np.float64]
 ) -> dict[str, float | None]:
-    """Mean loss in nats at the masked words and entities of validation batches."""
-    word_losses, entity_losses = [], []
-    for target in targets:
-        word_losses.append(-words[target.word_ids_W.cpu().numpy()])
-        entity_losses.append(-entities[target.entity_ids_K.cpu().numpy()])
-    return {
-        "mlm_loss": _mean(word_losses),
-        "mep_loss": _mean(entity_losses),
-    }
-
-
-def _mean(parts: list[NDArray[np.float64]]) -> float | None:
-    values = np.concatenate(parts) if parts else np.zeros(0)
-    return float(values.mean()) if len(values) else None
+    """Mean loss in nats at the masked words and entities of validation batches, and the share that
+    guessing the most frequent word or entity always gets right."""
+    everything = list(targets)
+    word_ids = np.concatenate([[], *(target.word_ids_W.cpu().numpy() for target in everything)])
+    entity_ids = np.concatenate([[], *(target.entity_ids_K.cpu().numpy() for target in everything)])
+    scores: dict[str, float | None] = {}
+    for name, ids, log_probabilities in (("mlm", word_ids, words), ("mep", entity_ids, entities)):
+        ids = ids.astype(np.int64)
+        known = len(ids) > 0
+        scores[f"{name}_loss"] = float(-log_probabilities[ids].mean()) if known else None
+        scores[f"{name}_accuracy"] = (
+            float((ids == log_probabilities.argmax()).mean()) if known else None
+        )
+    return scores

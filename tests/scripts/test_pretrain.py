@@ -1,12 +1,10 @@
-"""The steps around pretraining, as programs: kill and resume, two processes, export."""
+"""The steps around pretraining, as programs: two processes under a launcher, export, errors."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,26 +41,6 @@ def trained(world: dict[str, Path], root: Path, tmp_path_factory: pytest.TempPat
     assert finished.returncode == 0, finished.stderr
     assert "steps" not in finished.stdout
     return folder / "output"
-
-
-def test_killed_run_ends_with_the_same_weights(
-    world: dict[str, Path], root: Path, trained: Path, tmp_path: Path
-) -> None:
-    options = arguments(world, tmp_path / "work", tmp_path / "output", SHORT_RUN)
-    line = command(root, "pretrain", *options)
-    with subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
-        while not list((tmp_path / "work").glob("checkpoints-*/step-*")):
-            assert process.poll() is None, "it ended before its first checkpoint"
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    log = tmp_path / "log"
-    finished = run([*line, "--log", str(log)])
-    assert finished.returncode == 0, finished.stderr
-    assert "resuming after step" in log.read_text()
-    assert (tmp_path / "output" / "weights.safetensors").read_bytes() == (
-        trained / "weights.safetensors"
-    ).read_bytes()
 
 
 def test_two_processes_learn_the_same(

@@ -15,13 +15,20 @@ from safetensors.torch import load_file
 
 from mluke_core.errors import ConfigError, DataError, MlukeError
 from mluke_core.io.files import read_json
+from mluke_core.modeling.prediction import MlukeForPrediction
 from mluke_core.pretraining.checkpoints import TENSORS_FILE, Checkpoint, Checkpoints
-from mluke_core.pretraining.engine import deepspeed_config, micro_batch_size
+from mluke_core.pretraining.distributed import World, start_world
+from mluke_core.pretraining.engine import Engine, deepspeed_config, micro_batch_size
 from mluke_core.pretraining.journal import Journal
+from mluke_core.pretraining.manifest import read_manifest
 from mluke_core.pretraining.optimizer import build_optimizer, learning_rate, reset_state
-from mluke_core.pretraining.pretrain import pretrain
+from mluke_core.pretraining.pretrain import pretrain, starting_model
 from mluke_core.pretraining.settings import read_settings
+from mluke_core.pretraining.trainer import MAXIMUM_BROKEN_STEPS
 from tests.pretraining_world import SETTINGS, write_world
+
+# What a log entry says of the machine, not of the model.
+MACHINE = ("tokens_per_second", "memory_mb", "mfu")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +85,7 @@ def test_resumed_weights_are_bit_identical(
         whole / "weights.safetensors"
     ).read_bytes()
     timeless = [
-        [{k: v for k, v in entry.items() if k != "tokens_per_second"} for entry in entries(output)]
+        [{k: v for k, v in entry.items() if k not in MACHINE} for entry in entries(output)]
         for output in (whole, cut)
     ]
     # The entry after the cut averages over the steps since the restart only.
@@ -92,7 +99,9 @@ def test_log_and_summary_hold_what_is_promised(world: dict[str, Path], tmp_path:
     training = [entry for entry in log if entry["split"] == "train"]
     assert [entry["step"] for entry in training] == [2, 4, 6]
     assert training[0]["learning_rate"] == pytest.approx(1e-2)
-    assert all(entry["tokens_per_second"] > 0 for entry in training)
+    for entry in training:
+        assert min(entry["tokens_per_second"], entry["gradient_norm"], entry["memory_mb"]) > 0
+        assert entry["mfu"] is None  # a CPU whose rate nobody said
     validation = [entry for entry in log if entry["split"] == "validation"]
     assert [entry.get("language") for entry in validation] == ["en", "ja", None] * 3
     assert {entry["step"] for entry in validation} == {0, 3, 6}
@@ -104,6 +113,7 @@ def test_log_and_summary_hold_what_is_promised(world: dict[str, Path], tmp_path:
     assert summary["steps"] == 6
     assert summary["parameters"] == summary["trainable_parameters"] > 1000
     assert 0 < summary["unigram"]["mep_loss"] < 5
+    assert 0 <= summary["unigram"]["mep_accuracy"] < 1
     assert summary["final"]["validation"]["loss"] == validation[-1]["loss"]
     assert list((tmp_path / "work" / "log" / "tensorboard").iterdir())
 
@@ -126,6 +136,38 @@ def test_losses_fall_below_the_unigram_baseline(world: dict[str, Path], tmp_path
     validation = summary["final"]["validation"]
     assert validation["mlm_loss"] < summary["unigram"]["mlm_loss"] - 0.5
     assert validation["mep_loss"] < summary["unigram"]["mep_loss"] - 0.5
+    assert validation["mep_accuracy"] > summary["unigram"]["mep_accuracy"] + 0.1
+
+
+def test_share_of_the_device(world: dict[str, Path], tmp_path: Path) -> None:
+    shares = []
+    for peak in (1e-3, 2e-3):
+        output = train(world, tmp_path / str(peak), peak_tflops=peak, precision="fp32")
+        entry = entries(output)[-1]
+        assert entry["split"] == "validation"
+        shares += [e for e in entries(output) if e["split"] == "train"][-1:]
+    flops = [entry["mfu"] / entry["tokens_per_second"] for entry in shares]
+    # The same work per token, of a device said to be twice as fast.
+    assert flops[0] == pytest.approx(2 * flops[1])
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2])
+def test_gradient_norm_does_not_depend_on_zero(
+    world: dict[str, Path], tmp_path: Path, zero_stage: int
+) -> None:
+    norms: list[list[float]] = []
+    for stage in (0, zero_stage):
+        output = train(
+            world,
+            tmp_path / f"{stage}{len(norms)}",
+            steps=2,
+            warmup_steps=0,
+            log_interval=1,
+            learning_rate=1e-4,
+            zero_stage=stage,
+        )
+        norms.append([e["gradient_norm"] for e in entries(output) if e["split"] == "train"])
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4)
 
 
 def test_first_stage_moves_only_new_parameters(world: dict[str, Path], tmp_path: Path) -> None:
@@ -173,19 +215,105 @@ def test_checkpoints_of_other_settings_are_not_used(
     ).read_bytes()
 
 
-def test_loss_that_is_no_number_ends_the_run(world: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(MlukeError, match="NaN or infinite since step"):
-        train(world, tmp_path, learning_rate=1e30, steps=20)
+@pytest.mark.parametrize("zero_stage", [0, 1])
+def test_loss_that_is_no_number_ends_the_run(
+    world: dict[str, Path], tmp_path: Path, zero_stage: int
+) -> None:
+    with pytest.raises(MlukeError, match=r"NaN or infinite since step .* the batches are in"):
+        train(world, tmp_path, learning_rate=1e30, steps=20, zero_stage=zero_stage)
     assert not (tmp_path / "output").exists()
+    saved = sorted((tmp_path / "work" / "broken").iterdir())
+    assert len(saved) == MAXIMUM_BROKEN_STEPS
+    batch = load_file(saved[0])
+    assert len(batch["word_offsets"]) == len(batch["sequences"]) + 1 == SETTINGS["batch_size"] + 1
+    assert batch["word_offsets"][-1] == len(batch["word_ids"])
+    assert batch["masked_words"].max() < len(batch["word_ids"])
 
 
-@pytest.mark.parametrize("precision", ["bf16"])
-def test_low_precision_stays_close(world: dict[str, Path], tmp_path: Path, precision: str) -> None:
+def test_one_broken_batch_passes(
+    world: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its gradient is left out, with and without ZeRO."""
+    forward = MlukeForPrediction.forward
+    for zero_stage in (0, 1):
+        calls: list[bool] = []
+
+        def broken(self: MlukeForPrediction, batch: Any, targets: Any, calls: Any = calls) -> Any:
+            losses = forward(self, batch, targets)
+            calls.append(self.training)
+            factor = torch.nan if sum(calls) == 3 and self.training else 1.0
+            return losses._replace(words=losses.words._replace(loss=losses.words.loss * factor))
+
+        monkeypatch.setattr(MlukeForPrediction, "forward", broken)
+        folder = tmp_path / str(zero_stage)
+        output = train(world, folder, zero_stage=zero_stage, log_interval=1)
+        assert [path.name for path in (folder / "work" / "broken").iterdir()] == [
+            "step-00000002.safetensors"
+        ]
+        log = [entry for entry in entries(output) if entry["split"] == "train"]
+        assert [entry["gradient_norm"] is None for entry in log] == [False, True] + [False] * 4
+        assert log[-1]["loss"] > 0
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("zero_stage", [0, 1])
+def test_low_precision_stays_close(
+    world: dict[str, Path], tmp_path: Path, precision: str, zero_stage: int
+) -> None:
     exact = read_json(train(world, tmp_path / "a") / "summary.json")
-    rounded = read_json(train(world, tmp_path / "b", precision=precision) / "summary.json")
+    output = train(world, tmp_path / "b", precision=precision, zero_stage=zero_stage)
+    rounded = read_json(output / "summary.json")
     losses = [summary["final"]["validation"]["loss"] for summary in (exact, rounded)]
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1])
+def test_loss_scale_recovers_and_is_resumed(
+    world: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zero_stage: int
+) -> None:
+    """A scale that overflows is halved until it fits; a resumed run goes on with that scale."""
+    monkeypatch.setattr("mluke_core.pretraining.loss_scale._FIRST", 2.0**19)
+    changes: dict[str, Any] = {
+        "precision": "fp16",
+        "zero_stage": zero_stage,
+        "steps": 12,
+        "log_interval": 1,
+    }
+    whole = train(world, tmp_path / "whole", **changes)
+    norms = [e["gradient_norm"] for e in entries(whole) if e["split"] == "train"]
+    assert norms[0] is None
+    assert None not in norms[-4:]
+    with monkeypatch.context() as patch:
+        stop_after(patch, 7)
+        with pytest.raises(MlukeError, match="stopped by SIGTERM"):
+            train(world, tmp_path / "cut", **changes)
+    cut = train(world, tmp_path / "cut", **changes)
+    assert (cut / "weights.safetensors").read_bytes() == (
+        whole / "weights.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2])
+def test_frozen_weights_take_no_optimizer_memory(world: dict[str, Path], zero_stage: int) -> None:
+    start_world()
+    settings = read_settings({**SETTINGS, "trainable": "new", "zero_stage": zero_stage})
+    manifest = read_manifest(world["manifest"])
+    model = starting_model(settings, manifest, world["vocabulary"], world["base"], None)
+    engine = Engine(model, settings, World(0, 1, torch.device("cpu")))
+    new = sum(tensor.numel() for tensor in engine.trainable.values())
+    optimizer = engine._optimizer.optimizer if zero_stage else engine._optimizer
+    held = sum(
+        tensor.numel()
+        for state in optimizer.state.values()
+        for key, tensor in state.items()
+        if key != "step"
+    )
+    # ZeRO rounds each group of weights up to an even number.
+    assert 2 * new <= held <= 2 * (new + 2)
+    assert 0 < new < sum(parameter.numel() for parameter in model.parameters())
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad == (name in engine.trainable)
 
 
 class TestCheckpoints:
@@ -295,7 +423,7 @@ def test_batches_are_cut_evenly() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"precision": "fp8"}, "precision is 'fp8'; write one of bf16, fp32"),
+        ({"precision": "fp8"}, "precision is 'fp8'; write one of bf16, fp16, fp32"),
         ({"steps": 0}, "steps is 0"),
         ({"warmup_steps": 6}, "warmup_steps is 6"),
         ({"word_mask_share": 15}, "write a share like 0.15"),

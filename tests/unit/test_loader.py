@@ -17,7 +17,7 @@ from mluke_core.pretraining.collate import MaskShares, Vocabulary, collate
 from mluke_core.pretraining.loader import Loader
 from mluke_core.pretraining.manifest import check_tokenizer, check_vocabulary, read_manifest
 from mluke_core.pretraining.shards import Limits, UnpackedRows, unpack_shard, unpacked_path
-from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_losses
+from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_scores
 from tests.pretraining_world import ENTITIES, WORDS, write_world
 
 LIMITS = Limits(words=WORDS + 5, entities=ENTITIES + 3, tokens=510)
@@ -155,7 +155,7 @@ def test_word_only_batches_have_no_entities(loader: Loader) -> None:
     assert len(targets.word_ids_W) > 0
 
 
-def test_unigram_losses() -> None:
+def test_unigram_scores() -> None:
     class Rows:
         def __init__(self, words: list[int], entities: list[int]) -> None:
             self.words, self.entities = words, entities
@@ -179,9 +179,11 @@ def test_unigram_losses() -> None:
     assert np.exp(entities).sum() == pytest.approx(1)
     none = torch.zeros(0, dtype=torch.int64)
     target = Targets(none, torch.tensor([1, 1, 2]), none, none)
-    losses = unigram_losses([target], words, entities)
-    assert losses["mlm_loss"] == pytest.approx(-np.log([4.75 / 9, 4.75 / 9, 1 / 9]).mean())
-    assert losses["mep_loss"] is None
+    scores = unigram_scores([target], words, entities)
+    assert scores["mlm_loss"] == pytest.approx(-np.log([4.75 / 9, 4.75 / 9, 1 / 9]).mean())
+    assert scores["mlm_accuracy"] == pytest.approx(2 / 3)
+    assert scores["mep_loss"] is None
+    assert scores["mep_accuracy"] is None
 
 
 def test_changed_shard_is_refused(world: dict[str, Path], tmp_path: Path) -> None:
