@@ -22,6 +22,8 @@ PAGES = pa.schema(
 REDIRECTS = pa.schema([("source", pa.string()), ("target", pa.string()), ("fragment", pa.string())])
 # A row group ends with the page that fills it: enough to compress well, little to hold.
 ROW_GROUP_CHARACTERS = 2_000_000
+# Extraction is bound by the processor, and higher levels would take a tenth of its time.
+PAGES_COMPRESSION_LEVEL = 1
 
 
 class PagesSink(BatchSink):
@@ -39,6 +41,7 @@ class PagesSink(BatchSink):
             metadata,
             use_dictionary=["paragraphs.list.element.kind"],
             write_statistics=["page_id"],
+            compression_level=PAGES_COMPRESSION_LEVEL,
         )
         self._clear()
 

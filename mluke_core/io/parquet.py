@@ -25,8 +25,8 @@ from mluke_core.versions import STAGE_VERSIONS
 
 METADATA_KEY = b"mluke"
 COMPRESSION = "zstd"
-# Measured on real pages (docs/cluster.md): 17 % smaller than the library's default of 1, for 5 % of
-# the time of extraction; higher levels cost far more than they save.
+# Measured on real pages (docs/cluster.md): 17 % smaller than the library's default of 1; higher
+# levels cost far more than they save.
 COMPRESSION_LEVEL = 6
 
 
@@ -80,10 +80,12 @@ class BatchSink(ABC):
         metadata: dict[str, Any],
         use_dictionary: bool | Sequence[str] = True,
         write_statistics: bool | Sequence[str] = True,
+        compression_level: int = COMPRESSION_LEVEL,
     ) -> None:
         self.schema = with_metadata(schema, metadata)
         self._use_dictionary = use_dictionary
         self._write_statistics = write_statistics
+        self._compression_level = compression_level
         self._context = atomic_path(path)
 
     @abstractmethod
@@ -95,7 +97,7 @@ class BatchSink(ABC):
             self._context.__enter__(),
             self.schema,
             compression=COMPRESSION,
-            compression_level=COMPRESSION_LEVEL,
+            compression_level=self._compression_level,
             use_dictionary=self._use_dictionary,
             write_statistics=self._write_statistics,
         )
