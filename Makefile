@@ -71,7 +71,8 @@ rulegraph: $(STAMP)  ## Draw docs/rulegraph.svg (needs graphviz)
 
 constraints: $(STAMP)  ## Pin the versions that are installed now
 	{ echo "# Versions everything was tested with. Written by \`make constraints\`; edit requirements*.txt instead."; \
-	  $(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > constraints.new
+	  { $(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; \
+	    grep '^snakemake-executor-plugin' constraints.txt; } | sort -fu; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean-work:  ## Remove checkpoints of training and other working files; what is unfinished starts anew

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,34 +19,7 @@ PARTS = ("Snakefile", "rules", "mluke_core", "workflow_scripts", "profiles", "re
 # Any time in the past: outputs lie a second apart from here on.
 FIRST_TIME = 1_000_000_000
 # 26 further Wikipedias, so that there are 50.
-MORE_WIKIS = [
-    "af",
-    "az",
-    "be",
-    "bg",
-    "bs",
-    "ca",
-    "cs",
-    "cy",
-    "da",
-    "et",
-    "eu",
-    "fa",
-    "gl",
-    "he",
-    "hr",
-    "hu",
-    "hy",
-    "ka",
-    "kk",
-    "lt",
-    "lv",
-    "mk",
-    "ms",
-    "no",
-    "ro",
-    "sk",
-]
+MORE_WIKIS = re.findall("..", "afazbebgbscacscydaeteufaglhehrhuhykakkltlvmkmsnorosk")
 
 
 def large_overlay(seeds: int = 10, copies: int = 3, parts: int = 56) -> dict[str, Any]:

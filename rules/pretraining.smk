@@ -206,17 +206,18 @@ rule pretrain:
     threads: CONFIG["pretraining"]["threads"]
     resources:
         mem_mb=lambda wildcards, attempt: 32000 * attempt,
-        runtime=lambda wildcards, attempt: 20000,
+        runtime=20000,
+        # Resources, not parameters: more processes re-run nothing, and a profile can set them.
+        nodes=CONFIG["pretraining"]["nodes"],
+        tasks_per_node=CONFIG["pretraining"]["processes_per_node"],
     params:
         version=STAGE_VERSIONS["pretrain"],
-        nodes=CONFIG["pretraining"]["nodes"],
-        processes=CONFIG["pretraining"]["processes_per_node"],
         previous=lambda wildcards, input: ["--previous", *input.previous] if input.previous else [],
         work=f"{R}/work/pretraining/{{model}}/{{stage}}",
         settings=stage_settings,
     shell:
         "PYTHON="
-        + "python workflow_scripts/launch.sh {params.nodes} {params.processes} {threads} "
+        + "python workflow_scripts/launch.sh {resources.nodes} {resources.tasks_per_node} {threads} "
         + "python workflow_scripts/pretrain.py --settings {params.settings:q} "
         "--manifest {input.manifest:q} --vocabulary {input.vocabulary:q} --base {input.base:q} "
         "{params.previous:q} --work {params.work:q} --output {output:q} --log {log:q}"

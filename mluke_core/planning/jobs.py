@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mluke_core.errors import MlukeError
 
-_HEAD = re.compile(r"^(?:local)?rule (\w+):$")
-_FIELD = re.compile(r"^    (\w+): (.*)$")
+# Jobs of a group stand below its line, indented once more.
+_HEAD = re.compile(r"^(?:    )?(?:local)?rule (\w+):$")
+_FIELD = re.compile(r"^(?:    ){1,2}(\w+): (.*)$")
 
 
 @dataclass
@@ -29,7 +30,9 @@ class Job:
     @property
     def memory_mb(self) -> int:
         """Memory asked for, in MB; 0 where the rule names none."""
-        return int(self.resources.get("mem_mb", "0").strip("'\""))
+        text = self.resources.get("mem_mb", "")
+        # `<TBD>` where Snakemake works it out from the size of inputs that are not there yet.
+        return int(text) if text.isdigit() else 0
 
 
 def dry_run(arguments: Sequence[str], folder: Path) -> str:
@@ -83,7 +86,6 @@ def _fill(job: Job, key: str, value: str) -> None:
         case "input":
             job.inputs = value.split(", ")
         case "output":
-            # `(temp)` and the like stand nowhere else in a path of this project.
             job.outputs = value.split(", ")
         case "wildcards":
             job.wildcards = _pairs(value)

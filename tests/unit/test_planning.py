@@ -55,6 +55,20 @@ def test_jobs_are_read() -> None:
     assert jobs.topological([[1], [], [0]]) == [1, 0, 2]
 
 
+def test_jobs_of_a_group_are_read() -> None:
+    text = """
+group job scoring (jobs in lexicogr. order):
+
+    [Fri Nov 20 14:33:36 2026]
+    rule score:
+        output: r/a.json
+        wildcards: system=s, test=relx
+        resources: mem_mb=<TBD>, tmpdir=/tmp
+"""
+    (job,) = jobs.parse(text)
+    assert (job.outputs, job.wildcards["test"], job.memory_mb) == (["r/a.json"], "relx", 0)
+
+
 def test_another_format_of_dry_runs_is_refused() -> None:
     with pytest.raises(MlukeError, match="announces 4 jobs, but 3"):
         jobs.parse(DRY_RUN.replace("total          3", "total          4"))
