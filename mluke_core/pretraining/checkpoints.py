@@ -43,7 +43,8 @@ class Checkpoints:
     Args:
         folder: work folder of the stage.
         identity: digest of everything the weights depend on. Checkpoints of another identity,
-            left from a run with other settings or data, are removed by :meth:`clear_others`.
+            left from a run with other settings or data, are never read: going back to those
+            settings finds them again, until the stage is complete.
         keep: how many to keep.
     """
 
@@ -51,12 +52,14 @@ class Checkpoints:
         self.folder = folder / f"checkpoints-{identity}"
         self.keep = keep
 
-    def clear_others(self) -> None:
-        """Remove what earlier runs with other settings or data left."""
-        for path in sorted(self.folder.parent.glob("checkpoints-*")):
-            if path != self.folder:
-                log.warning("%s: left by a run with other settings or data; removed", path)
-                shutil.rmtree(path)
+    def warn_of_others(self) -> None:
+        """Name what earlier runs with other settings or data left."""
+        for path in self._others():
+            log.warning(
+                "%s: left by a run with other settings or data; not used, and removed when the"
+                " stage is complete",
+                path,
+            )
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint and remove the oldest beyond those to keep."""
@@ -94,8 +97,13 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
-        """Remove all checkpoints: the run is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove all checkpoints, also those of other settings: the stage is complete."""
+        for path in (self.folder, *self._others()):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _others(self) -> list[Path]:
+        folders = sorted(self.folder.parent.glob("checkpoints-*"))
+        return [path for path in folders if path != self.folder]
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("step-*"))
@@ -108,10 +116,13 @@ class _Damaged(Exception):
 def _read(path: Path, expected: dict[str, torch.Size]) -> Checkpoint:
     try:
         state = read_json(path / STATE_FILE)
+        step, seconds, expected_digest = state["step"], state["seconds"], state["sha256"]
         digest = file_digest(path / TENSORS_FILE)
     except (DataError, OSError) as error:
         raise _Damaged(str(error)) from None
-    if digest != state["sha256"]:
+    except (KeyError, TypeError) as error:
+        raise _Damaged(f"{STATE_FILE} is not complete (no {error})") from None
+    if digest != expected_digest:
         raise _Damaged(f"{TENSORS_FILE} is damaged (its digest is not the one written with it)")
     try:
         tensors = load_file(path / TENSORS_FILE)
@@ -126,7 +137,7 @@ def _read(path: Path, expected: dict[str, torch.Size]) -> Checkpoint:
             f"{path}: a checkpoint of another model ('{different[0]}' differs). Delete"
             f" {path.parent} to start the stage again."
         )
-    return Checkpoint(state["step"], state["seconds"], tensors)
+    return Checkpoint(step, seconds, tensors)
 
 
 def _flush(folder: Path) -> None:

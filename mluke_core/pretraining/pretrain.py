@@ -110,7 +110,7 @@ def _pretrain(
     )
     checkpoints = Checkpoints(work, identity, settings.keep_checkpoints)
     if world.is_first:
-        checkpoints.clear_others()
+        checkpoints.warn_of_others()
     engine, step, seconds = _build_engine(model, settings, world, checkpoints)
     if not world.is_first:
         Trainer(engine, loader, settings, world, checkpoints, None, step, seconds).run()

@@ -9,8 +9,12 @@ from typing import Any
 from mluke_core.errors import ConfigError
 from mluke_core.io.files import digest_of
 
-# These change what is written down, not what is learned: a run may go on after a change.
-_REPORTING = (
+# These change what is written down, or how the work is divided, not what is learned: a run goes on
+# after a change.
+_CHANGEABLE = (
+    "micro_batch_size",
+    "micro_batch_tokens",
+    "zero_stage",
     "log_interval",
     "validation_interval",
     "validation_sequences",
@@ -91,7 +95,7 @@ class PretrainingSettings:
             {
                 field.name: getattr(self, field.name)
                 for field in fields(self)
-                if field.name not in _REPORTING
+                if field.name not in _CHANGEABLE
             }
         )
 

@@ -213,6 +213,28 @@ def test_checkpoints_of_other_settings_are_not_used(
     assert (changed / "weights.safetensors").read_bytes() == (
         whole / "weights.safetensors"
     ).read_bytes()
+    assert not list((tmp_path / "cut" / "work").glob("checkpoints-*"))
+
+
+def test_work_can_be_divided_otherwise_after_a_restart(
+    world: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A micro-batch that does not fit, say, costs no steps."""
+    changes: dict[str, Any] = {"learning_rate": 1e-3, "micro_batch_size": 4}
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(MlukeError):
+            train(world, tmp_path / "cut", zero_stage=0, **changes)
+    divided = {"zero_stage": 2, "micro_batch_size": 2, "micro_batch_tokens": 70}
+    with caplog.at_level(logging.INFO, "mluke"):
+        cut = train(world, tmp_path / "cut", **{**changes, **divided})
+    assert "resuming after step 3" in caplog.text
+    whole = train(world, tmp_path / "whole", **changes)
+    # Another cut of the batch means other dropout.
+    assert entries(cut)[-1]["loss"] == pytest.approx(entries(whole)[-1]["loss"], rel=0.01)
 
 
 @pytest.mark.parametrize("zero_stage", [0, 1])
@@ -335,7 +357,7 @@ class TestCheckpoints:
         assert (newest.step, newest.seconds) == (10, 1.5)
         assert torch.equal(newest.tensors["weight.a"], self.tensors["weight.a"] + 10)
 
-    @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "no state"])
+    @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "no state", "empty state"])
     def test_damaged_newest_is_skipped(
         self, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -350,7 +372,8 @@ class TestCheckpoints:
         elif damage == "gone":
             path.unlink()
         else:
-            (path.parent / "state.json").write_text("{")
+            state = "{" if damage == "no state" else "{}"
+            (path.parent / "state.json").write_text(state)
         with caplog.at_level(logging.WARNING, "mluke"):
             newest = checkpoints.newest(self.shapes)
         assert newest is not None
