@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) $(CONFIG)
 
-.PHONY: all setup plan clean-dumps tables report dag-report test test-quick lint format bench clean-work clean constraints rulegraph help
+.PHONY: all setup plan envs clean-dumps tables report dag-report test test-quick lint format bench clean-work clean constraints rulegraph help
 
 all: tables  ## Set up, then build every table and the report at scale mini
 	@echo
@@ -39,10 +39,7 @@ plan: $(STAMP)  ## Print what SCALE will cost (core-hours, GPU-hours, disk, down
 report: $(STAMP)  ## Write results/<scale>/report.html, which opens offline (SCALE as for tables)
 	$(SNAKEMAKE) report
 
-dag-plan: $(STAMP)  ## Print what SCALE will cost (core-hours, GPU-hours, disk, download), starting nothing
-	$(BIN)/python -m mluke_core.planning --config scale=$(SCALE) $(CONFIG)
-
-report: $(STAMP)  ## Write results/<scale>/dag-report.html, Snakemake's own report of jobs and files
+dag-report: $(STAMP)  ## Write results/<scale>/dag-report.html, Snakemake's own report of jobs and files
 	$(SNAKEMAKE) --report results/$(SCALE)/dag-report.html
 
 test: $(STAMP)  ## Run all tests, the whole DAG at scale mini among them
@@ -74,6 +71,9 @@ constraints: $(STAMP)  ## Pin the versions that are installed now
 	  { $(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; \
 	    grep '^snakemake-executor-plugin' constraints.txt; } | sort -fu; } > constraints.new
 	mv constraints.new constraints.txt
+
+envs: $(STAMP)  ## Write the conda files in envs/ from requirements*.txt and constraints.txt
+	$(BIN)/python envs/write_conda_files.py
 
 clean-work:  ## Remove checkpoints of training and other working files; what is unfinished starts anew
 	rm -rf results/*/work

@@ -47,6 +47,7 @@ def large_overlay(seeds: int = 10, copies: int = 3, parts: int = 56) -> dict[str
     }
     return {
         "scale": "paper",
+        "results": "large",
         "run": {"languages": sorted(languages), "systems": list(systems)},
         "languages": languages,
         "systems": systems,
