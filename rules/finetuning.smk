@@ -48,6 +48,8 @@ rule select_run:
         f"{R}/finetuned/{{system}}/{{task}}/selection.json",
     log:
         f"{R}/logs/select_run/{{system}}-{{task}}.log",
+    # Frees the disk that losing runs take.
+    priority: 10
     conda:
         ENVIRONMENT
     params:

@@ -67,6 +67,8 @@ rule shuffle_sequences:
         f"{R}/logs/shuffle_sequences/{{lang}}.log",
     benchmark:
         f"{R}/benchmarks/shuffle_sequences/{{lang}}.tsv"
+    # Frees the disk that a language's parts take before those of the next are made.
+    priority: 10
     conda:
         ENVIRONMENT
     resources:

@@ -22,11 +22,13 @@ from mluke_core.planning.rates import (
 UTILISATION = 0.35
 """Share of a GPU's peak that training reaches; assumed, since no GPU was measured."""
 # Ratios to the compressed dump, measured on the excerpts of scale sample (docs/cluster.md).
-PAGES_PER_DUMP = 0.92
+PAGES_PER_DUMP = 1.12
 SEQUENCES_PER_DUMP = 0.13
 SMALL_TABLES_PER_DUMP = 0.05
 # Adam's two moments and the full-precision copy, beside the weights.
 CHECKPOINT_FACTOR = 4
+# Weights of a fine-tuned model keep the word vectors of the task alone: 24,000 at scale sample.
+FINETUNED_WORDS = 30_000
 SOURCES_MB = 140
 """Data sets and tokenizers of scale sample, whose test data are whole."""
 
@@ -53,8 +55,8 @@ class Plan:
     dumps_mb: float
     critical: dict[str, float]
     """GPU type, or `CPU only` -> hours along the longest chain of jobs."""
-    memory_mb: int
-    """Largest memory that a single job asks for."""
+    memory_mb: float
+    """Memory that the largest single job needs."""
     unknown: list[str] = field(default_factory=list)
     """What the estimate leaves out, in words."""
 
@@ -119,7 +121,7 @@ def estimate(
             name: _longest(before, order, seconds, gpu_work, speed) / 3600
             for name, speed in ({"CPU only": float("inf")} | dict(speeds)).items()
         },
-        memory_mb=max((job.memory_mb for job in jobs), default=0),
+        memory_mb=max((memory_mb(config, job) for job in jobs), default=0),
         unknown=[
             f"the dump of {lang} ({config['languages'][lang]['wiki']}), whose size is unknown"
             for lang, size in found.items()
@@ -131,6 +133,25 @@ def estimate(
             if not rates.get(rule, SMALL).unit_s
         ],
     )
+
+
+# A process with its libraries, and what a job of text keeps per MB of compressed dump; both above
+# every figure measured at scales mini and sample.
+PROCESS_MB = 1500
+MEMORY_PER_DUMP = 20
+
+
+def memory_mb(config: Mapping[str, Any], job: Job) -> float:
+    """Memory that a job needs: never more than it asks for, less where there is little to do."""
+    work = units(config, job)
+    if job.rule in LEARNING:
+        name = job.wildcards.get("model") or config["systems"][job.wildcards["system"]]["model"]
+        trains = job.rule in ("pretrain", "finetune")
+        factor = CHECKPOINT_FACTOR if trains else 1
+        needed = factor * sizes.shape(config, name).megabytes
+    else:
+        needed = MEMORY_PER_DUMP * work
+    return min(job.memory_mb, PROCESS_MB + needed)
 
 
 def _processes(config: Mapping[str, Any], job: Job) -> int:
@@ -180,6 +201,12 @@ def _source_mb(config: Mapping[str, Any], job: Job, dumps: float) -> float:
     return SOURCES_MB / 14
 
 
+def _finetuned_mb(config: Mapping[str, Any], system: str) -> float:
+    built = sizes.shape(config, config["systems"][system]["model"])
+    weights = built.body + min(built.words, FINETUNED_WORDS) * built.hidden
+    return weights * sizes.BYTES_PER_WEIGHT / sizes.MEGA
+
+
 def _disk(config: Mapping[str, Any], jobs: Sequence[Job]) -> tuple[dict[str, float], float]:
     """MB of each kind of file at its largest, and MB that stay."""
     disk = dict.fromkeys(
@@ -201,7 +228,7 @@ def _disk(config: Mapping[str, Any], jobs: Sequence[Job]) -> tuple[dict[str, flo
             disk["pretraining"] += size * (1 + checkpoints)
             kept -= size * checkpoints
         elif job.rule == "finetune":
-            size = sizes.shape(config, config["systems"][wildcards["system"]]["model"]).megabytes
+            size = _finetuned_mb(config, wildcards["system"])
             disk["fine-tuned"] += size
             key = (wildcards["system"], wildcards["task"])
             seeds[key] = seeds.get(key, 0) + 1

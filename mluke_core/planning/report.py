@@ -33,7 +33,9 @@ def markdown(config: Mapping[str, Any], plan: Plan, speeds: Mapping[str, float])
     disk.append(["**peak, all of it at once**", size(plan.peak_mb)])
     disk.append(["kept at the end", size(plan.kept_mb)])
     lines += [*_table(["disk", "at most"], disk), ""]
-    lines.append(f"Download: {size(plan.download_mb)}. Largest job: {size(plan.memory_mb)} memory.")
+    lines.append(
+        f"Download: {size(plan.download_mb)}. Largest job: {size(plan.memory_mb)} of memory."
+    )
     if plan.dumps_mb:
         corpus = sum(plan.disk_mb[kind] for kind in ("pages and tables", "sequences"))
         ratio = (plan.dumps_mb + corpus) / plan.dumps_mb

@@ -194,6 +194,15 @@ def test_small_models_stay_on_the_cpu(root: Path) -> None:
     assert plan.stages["pretraining"].core_hours > 0
 
 
+def test_memory_is_what_a_job_needs(root: Path, paper: dict[str, Any]) -> None:
+    resources = {"mem_mb": "32000"}
+    mini = load_config(root / "config.yaml", {"scale": "mini"})
+    job = jobs.Job("pretrain", {"model": "mluke-mini", "stage": "stage2"}, resources=resources)
+    assert estimate.memory_mb(mini, job) < 2_000
+    job = jobs.Job("pretrain", {"model": "mluke-large", "stage": "stage2"}, resources=resources)
+    assert estimate.memory_mb(paper, job) > 14_000
+
+
 def test_warnings(paper: dict[str, Any], tmp_path: Path) -> None:
     config = paper | {"results": str(tmp_path / "results")}
     plan = estimate.estimate(config, [jobs.Job("extract", {"lang": "sw", "part": "0"})], {}, {})
