@@ -29,9 +29,12 @@ if [[ -z ${SLURM_JOB_ID:-} ]]; then
   fi
   # Without it torchrun's own store shares a port with the workers', and a restart may hang on it.
   export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+  # Seconds that processes have to write a checkpoint after SIGTERM; torchrun's own limit is 30.
+  export TORCH_ELASTIC_SHUTDOWN_TIMEOUT=${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-600}
   python=$1
   shift
-  exec "$python" -m torch.distributed.run --standalone --nproc-per-node="$per_node" "$@"
+  # "--": it would take the script's --log for one of its own options otherwise.
+  exec "$python" -m torch.distributed.run --standalone --nproc-per-node="$per_node" -- "$@"
 fi
 
 # Snakemake's Slurm executor drops SLURM_* from the rule's shell, so what every task needs to know

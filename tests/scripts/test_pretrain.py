@@ -51,8 +51,10 @@ def test_two_processes_learn_the_same(
         world, tmp_path / "work", tmp_path / "output", {**SHORT_RUN, "zero_stage": 1}
     )
     launcher = str(root / "workflow_scripts" / "launch.sh")
-    finished = run([launcher, "1", "2", "1", *command(root, "pretrain", *options)])
+    line = command(root, "pretrain", *options, "--log", str(tmp_path / "log"))
+    finished = run([launcher, "1", "2", "1", *line])
     assert finished.returncode == 0, finished.stderr
+    assert "288 training and 72 validation sequences" in (tmp_path / "log").read_text()
     one, two = (load_file(path / "weights.safetensors") for path in (trained, tmp_path / "output"))
     for name, tensor in one.items():
         assert torch.linalg.vector_norm(two[name] - tensor) < 1e-2 * (1 + tensor.norm()), name
