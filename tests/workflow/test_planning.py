@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from _large_plan import planning_folder, touch_outputs
 
+from mluke_core.planning import jobs
 from tests.workflow.conftest import Run
 
 pytestmark = pytest.mark.workflow
@@ -97,3 +100,51 @@ def test_a_mirror_that_does_not_exist(run: Run, tmp_path: Path) -> None:
     assert outcome.returncode != 0
     assert output.count("there is no folder") == 1
     assert "Traceback" not in output
+
+
+def test_what_the_paper_costs(root: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "mluke_core.planning", "--config", "scale=paper",
+        f"results={tmp_path}",
+    ]  # fmt: skip
+    outcome = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    # 1: this machine's disk may not suffice, which is then said.
+    assert outcome.returncode == ("WARNING" in outcome.stderr), outcome.stderr
+    rows = dict(re.findall(r"^\| (?:\*\*)?([\w -]+?)(?:\*\*)? \| (\d+) \|", outcome.stdout, re.M))
+    assert int(rows.pop("in all")) == sum(map(int, rows.values()))
+    assert set(rows) == {
+        "download", "corpus", "alignment", "sequences", "pretraining", "fine-tuning",
+        "evaluation", "reporting",
+    }  # fmt: skip
+    assert "A100 hours" in outcome.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_paper_has_nothing_to_do(tmp_path: Path) -> None:
+    folder = planning_folder(tmp_path)
+    arguments = ["--config", "scale=paper"]
+    made = touch_outputs(folder, jobs.parse(jobs.dry_run(arguments, folder)))
+    assert made > 1_000
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", *arguments]
+    touch = subprocess.run([*command, "--touch"], cwd=folder, capture_output=True, check=False)
+    assert touch.returncode == 0, touch.stderr[-4000:]
+    outcome = jobs.dry_run(arguments, folder)
+    assert "Nothing to be done" in outcome
+    assert jobs.parse(outcome) == []
+    # Unfinished again when one thing is missing: the plan is not blind.
+    (folder / "results/paper/tables/table3.csv").unlink()
+    left = {job.rule for job in jobs.parse(jobs.dry_run(arguments, folder))}
+    assert "table" in left
+    assert "pretrain" not in left
+
+
+def test_more_ranks_of_pretraining_change_the_launch_alone(run: Run) -> None:
+    def launched(*configuration: str) -> set[str]:
+        outcome = run("-n", "-p", "pretrained", *configuration)
+        assert outcome.returncode == 0, outcome.stderr[-4000:]
+        text = outcome.stdout + outcome.stderr
+        return {line.strip() for line in text.splitlines() if "launch.sh" in line}
+
+    more = launched("pretraining={processes_per_node: 2}")
+    assert len(more) == 3
+    assert {line.replace("launch.sh 1 2 ", "launch.sh 1 1 ") for line in more} == launched()
