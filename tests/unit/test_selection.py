@@ -20,7 +20,9 @@ def result(folder: Path, rate: float, seed: int, dev: float) -> Path:
     path = folder / name / "result.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     run = {"learning_rate": rate, "batch_size": 16, "seed": seed, "name": name}
-    path.write_text(json.dumps({"run": name, "settings": {"run": run}, "dev": {"f1": dev}}))
+    (path.parent / "weights").mkdir(exist_ok=True)
+    text = {"run": name, "settings": {"run": run}, "dev": {"f1": dev}, "weights": f"of {name}"}
+    path.write_text(json.dumps(text))
     return path
 
 
