@@ -68,7 +68,7 @@ class AuthorsStep(nn.Module):
 
     def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """The training loss of a padded batch."""
-        encoder = self.model.encoder
+        encoder: Any = self.model.encoder
         word_BSH = self._words(inputs["input_ids"])
         entity_BEH = self._entities(inputs["entity_ids"], inputs["entity_position_ids"])
         hidden_BRH = torch.cat([word_BSH, entity_BEH], dim=1)
@@ -81,6 +81,7 @@ class AuthorsStep(nn.Module):
             hidden_BRH = layer.norm(self._drop(changed_BRH) + hidden_BRH)
         words = inputs["input_ids"].shape[1]
         head, entity_head = self.model.word_head, self.model.entity_head
+        assert entity_head is not None
         table_VH = encoder.words.word.weight
         loss = _masked_loss(hidden_BRH[:, :words], inputs["labels"], head, table_VH)
         entity_table_VD = encoder.entities.entity.weight
@@ -98,7 +99,7 @@ class AuthorsStep(nn.Module):
         return self._drop(table.norm(summed_BSH + table.token_type(torch.zeros_like(ids_BS))))
 
     def _entities(self, ids_BE: torch.Tensor, positions_BEM: torch.Tensor) -> torch.Tensor:
-        table = self.model.encoder.entities
+        table: Any = self.model.encoder.entities
         entity_BEH = table.entity(ids_BE)
         if table.projection is not None:
             entity_BEH = table.projection(entity_BEH)
@@ -132,7 +133,7 @@ def _masked_loss(
 
 def mask_by_token(
     word_ids: Sequence[int],
-    token_of: Callable[[int], str],
+    token_of: Callable[[int], str | None],
     vocabulary: int,
     mask_id: int,
     longest: int,

@@ -72,7 +72,7 @@ def _model(sizes: Sizes, small: bool) -> MlukeForPrediction:
 
 def _move(batch: tuple[PackedBatch, Targets], device: torch.device) -> tuple[Any, Any]:
     packed, targets = batch
-    moved = {
+    moved: dict[str, Any] = {
         name: value.to(device) if isinstance(value, torch.Tensor) else value
         for name, value in vars(packed).items()
     }

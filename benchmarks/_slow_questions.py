@@ -17,9 +17,11 @@ from pathlib import Path
 LENGTH, STRIDE, QUESTION, MENTION_WORDS, MENTION_POSITIONS, ENTITIES = 384, 128, 64, 10, 30, 128
 
 
-def words_of(text):
+def words_of(text: str) -> tuple[list[str], list[int]]:
     """Words and the character each begins at."""
-    words, starts, inside = [], [], False
+    words: list[str] = []
+    starts: list[int] = []
+    inside = False
     for position, character in enumerate(text):
         if character.isspace():
             inside = False
@@ -34,7 +36,8 @@ def words_of(text):
 
 def tokenize(tokenizer, text):
     words, _ = words_of(text)
-    tokens, first_token = [], []
+    tokens: list[str] = []
+    first_token: list[int] = []
     for word in words:
         first_token.append(len(tokens))
         tokens += tokenizer.tokenize(word)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -215,7 +215,13 @@ def loader_rows(quick: bool) -> list[Row]:
             return rows[number]
 
     loader = Loader(
-        {"en": Rows()}, {}, {"en": 1.0}, sizes.vocabulary, MaskShares(0.15, 0.15), 1, "benchmark"
+        {"en": cast(Any, Rows())},
+        {},
+        {"en": 1.0},
+        sizes.vocabulary,
+        MaskShares(0.15, 0.15),
+        1,
+        "benchmark",
     )
     loader.batch(0, 16)
     started = cpu_seconds()

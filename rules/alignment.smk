@@ -86,7 +86,7 @@ rule build_vocabulary:
         work=f"{R}/work/build_vocabulary",
         entities=per_language(f"{R}/entities/{{lang}}.parquet"),
         sitelinks=per_language(f"{R}/sitelinks/{{lang}}.parquet"),
-        table=f"{R}/reports/vocabulary",
+        table=lambda wildcards, output: output.report.removesuffix(".json"),
         settings=settings(
             scale=CONFIG["scale"],
             **{key: value for key, value in CONFIG["vocabulary"].items() if key != "targets"},
