@@ -17,7 +17,7 @@ import re
 
 from mluke_core.corpus.characters import decode_entities
 from mluke_core.corpus.inline import split_lines
-from mluke_core.corpus.templates import TextTemplates
+from mluke_core.corpus.templates import SEPARATOR, TextTemplates
 from mluke_core.corpus.variants import Variants
 
 # XML allows none of these control characters, so they are free to stand for markup characters
@@ -25,8 +25,6 @@ from mluke_core.corpus.variants import Variants
 _PROTECTED_CHARACTERS = "[]{}|'=*#:;<>&_!-/"
 _STAND_INS = "\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x01\x02\x03\x04"
 _COMMENT_LINE = "\x05"
-# Left where letters, quotes or brackets behind an element would else join what stands before it.
-_SEPARATOR = "<wbr>"
 _PROTECT = str.maketrans(
     dict(zip(_PROTECTED_CHARACTERS, _STAND_INS, strict=True)) | {"\n": " ", "\t": " "}
 )
@@ -66,15 +64,6 @@ _CLOSERS = {
 }
 
 
-def _balanced(depth: int, condition: str = "") -> str:
-    inner = r"[^{}]++|\{(?!\{)|\}(?!\})"
-    if depth:
-        inner += "|" + _balanced(depth - 1)
-    return r"\{\{" + condition + "(?:" + inner + r")*+\}\}"
-
-
-_TEMPLATE_DEPTH = 4
-_TEMPLATE_PASSES = 6
 _BRACES = re.compile(r"\{\{|\}\}")
 # A table with no table inside. It begins with a line feed, so that a page full of "{|" within lines
 # is passed over once and not once for each of them.
@@ -96,11 +85,6 @@ class Reducer:
     def __init__(self, templates: TextTemplates, variants: Variants | None = None) -> None:
         self._templates = templates
         self._variants = variants
-        # A template that carries text is not dropped with its kind, but one inside an infobox is.
-        self._dropped = re.compile(
-            _balanced(_TEMPLATE_DEPTH, rf"(?![ \n_]*+(?:{templates.names})[ \n_]*+[|}}])"),
-            re.IGNORECASE,
-        )
         self._html_table = self._comment_lines = self._protected = False
 
     def __call__(self, text: str) -> tuple[str, bool]:
@@ -144,7 +128,7 @@ class Reducer:
             return match.group()
         if group == _ELEMENT_GROUP:
             following = text[end : end + 1]
-            return _SEPARATOR if following.isalnum() or following in ("[", "'") else ""
+            return SEPARATOR if following.isalnum() or following in ("[", "'") else ""
         self._protected = True
         content = match.group(4) or ""
         if _IN_TAG.search(text, max(0, start - _LONGEST_TAG), start):
@@ -152,17 +136,7 @@ class Reducer:
         return _protected(content)
 
     def _drop_templates(self, text: str) -> str:
-        if "'{{" in text:
-            # Apostrophes before and behind a template are two marks, not one.
-            text = text.replace("'{{", "'" + _SEPARATOR + "{{")
-        # Once is enough but for templates nested deeper than the expression reaches.
-        for _ in range(_TEMPLATE_PASSES):
-            before = len(text)
-            text = self._dropped.sub("", text)
-            if "{" in text:
-                text = self._templates.expand(text)
-            if len(text) == before or "{" not in text or "{{" not in text:
-                break
+        text = self._templates.expand(text)
         if ("{" in text and "{{" in text) or ("}" in text and "}}" in text):
             text = _drop_deep_templates(text)
         return text
@@ -180,7 +154,7 @@ def shown(text: str) -> str:
 
 def _protected(content: str) -> str:
     """What <nowiki> leaves: separated from a link in front of it and behind it."""
-    return f"{_SEPARATOR}{protect(decode_entities(content))}{_SEPARATOR}"
+    return f"{SEPARATOR}{protect(decode_entities(content))}{SEPARATOR}"
 
 
 def _drop_long_elements(text: str) -> str:
@@ -193,7 +167,7 @@ def _drop_long_elements(text: str) -> str:
             continue
         name = match.group(1).lower()
         if match.group().endswith("/>"):
-            kept.append(text[position : match.start()] + _SEPARATOR)
+            kept.append(text[position : match.start()] + SEPARATOR)
             position = match.end()
             continue
         if name in unclosed:

@@ -127,37 +127,3 @@ def _shown(part: str | Variable | Group, arguments: Arguments) -> str:
     else:
         shown = all(inner.value(arguments) for inner in part.parts if isinstance(inner, Variable))
     return render(part.parts, arguments) if shown else ""
-
-
-def names_pattern(names: Sequence[str]) -> str:
-    """A regular expression for any of ``names``, whatever their case; spaces may be underscores.
-
-    A name with ``[`` is an expression itself. The names are laid out as a tree of characters, so
-    that one that fits none is dismissed at its first ones.
-    """
-    tree: dict[str, dict] = {}
-    for name in names:
-        node = tree
-        plain, bracket, rest = name.partition("[")
-        for character in plain:
-            node = node.setdefault(_either_case(character), {})
-        node = node.setdefault(f"(?i:{bracket}{rest})", {}) if bracket else node
-        node[""] = {}
-    if not tree:
-        return "(?!)"
-    return f"(?-i:{_joined(tree)})"
-
-
-def _either_case(character: str) -> str:
-    if character == " ":
-        return "[ _]"
-    cases = sorted({c for c in (character.lower(), character.upper()) if len(c) == 1})
-    return f"[{''.join(map(re.escape, cases))}]" if len(cases) > 1 else re.escape(character)
-
-
-def _joined(tree: dict[str, dict]) -> str:
-    branches = [key + _joined(below) for key, below in tree.items() if key]
-    if not branches:
-        return ""
-    joined = branches[0] if len(branches) == 1 and "" not in tree else f"(?:{'|'.join(branches)})"
-    return f"{joined}?" if "" in tree else joined

@@ -24,11 +24,13 @@ from mluke_core.corpus.template_patterns import (
     Arguments,
     Parts,
     compile_pattern,
-    names_pattern,
     render,
 )
 
+# Left where quotes or letters on both sides of what is dropped would else join.
+SEPARATOR = "<wbr>"
 _PASSES = 12
+_REMEMBERED = 5000
 _SPACES = re.compile(r"[\s_]+")
 _NAMED = re.compile(r"\s*([\w -]{1,30}?)\s*=(.*)", re.DOTALL)
 _PARTS = re.compile(r"\[\[[^\[\]]*\]\]|\|")
@@ -106,13 +108,11 @@ def _constant(text: str, arguments: Arguments) -> str:
 
 @dataclass
 class _Known:
-    """Names of one wiki's templates and what to do with them."""
+    """What to do with one wiki's templates, by name."""
 
     actions: dict[str, Shown]
-    names: str
     families: list[tuple[re.Pattern[str], Shown]]
     """Of names that are expressions."""
-    pattern: re.Pattern[str]
 
     def action(self, name: str) -> Shown | None:
         return self.actions.get(name.lower()) or next(
@@ -120,45 +120,70 @@ class _Known:
         )
 
 
-# Laying out the names takes some milliseconds.
 @cache
 def _known(language: str, enabled: bool) -> _Known:
     actions = _actions(language) if enabled else {}
-    names = names_pattern(list(actions))
     families = [
         (re.compile(name, re.IGNORECASE), action) for name, action in actions.items() if "[" in name
     ]
-    arguments = r"[^{}]*+(?:[{}](?![{}])[^{}]*+)*+"
-    pattern = rf"\{{\{{[ \n_]*+({names})[ \n_]*+(?:\|({arguments}))?\}}\}}"
-    return _Known(actions, names, families, re.compile(pattern))
+    return _Known(actions, families)
+
+
+def _nested(depth: int) -> str:
+    inner = r"[^{}]++|\{(?!\{)|\}(?!\})"
+    return f"(?:{inner}|" + r"\{\{" + _nested(depth - 1) + r"\}\})*+" if depth else f"(?:{inner})*+"
+
+
+# Name and arguments of a template; those nested deeper are found when the inner ones are gone.
+_DEPTH = 4
+_TEMPLATE = re.compile(r"\{\{([^{}|]*+)(" + _nested(_DEPTH) + r")\}\}")
 
 
 class TextTemplates:
-    """Replaces the templates of this module by their text.
+    """Drops templates, but for the text of those that carry some.
 
     Args:
         language: whose templates are known besides those of all wikis; empty: every language's.
         enabled: false: none is known, so all are dropped.
 
-    >>> TextTemplates("fr").expand("au {{s-|XIX}}, {{unité|350|km}} et {{lang|la|urbs}}")
+    >>> templates = TextTemplates("fr")
+    >>> templates.expand("au {{s-|XIX}}, {{unité|350|km}} et {{lang|la|urbs}}{{Infobox|{{s-|X}}}}")
     'au XIXe siècle, 350 km et urbs'
     """
 
     def __init__(self, language: str = "", enabled: bool = True) -> None:
         self._known = _known(language, enabled)
-        self.names = self._known.names
-        """Regular expression of their names."""
+        # By name as written: few are written in more than one way, and nearly all recur.
+        self._remembered: dict[str, tuple[str, Shown] | None] = {}
 
     def expand(self, text: str) -> str:
-        """``text`` with these templates replaced, innermost first."""
+        """``text`` with these templates replaced by their text and without all others."""
         for _ in range(_PASSES):
-            text, count = self._known.pattern.subn(self._replace, text)
-            if not count or "{{" not in text:
+            text, count = _TEMPLATE.subn(self._shown, text)
+            if not count or "{" not in text or "{{" not in text:
                 break
         return text
 
-    def _replace(self, match: re.Match[str]) -> str:
-        written = _SPACES.sub(" ", match.group(1).strip(" \n_"))
+    def _shown(self, match: re.Match[str]) -> str:
+        name = match.group(1)
+        known = self._remembered[name] if name in self._remembered else self._look_up(name)
+        # Apostrophes before and behind a template are two marks, not one.
+        start = match.start()
+        before = SEPARATOR if start and match.string[start - 1] == "'" else ""
+        if known is None:
+            return before
+        arguments = match.group(2)
+        if "{{" in arguments:
+            arguments = _TEMPLATE.sub(self._shown, arguments)
+        if arguments and arguments[0] != "|":
+            return before
+        written, action = known
+        return before + action(Arguments(written, *split_arguments(arguments[1:])))
+
+    def _look_up(self, name: str) -> tuple[str, Shown] | None:
+        written = _SPACES.sub(" ", name.strip(" \n_"))
         action = self._known.action(written)
-        positional, named = split_arguments(match.group(2) or "")
-        return action(Arguments(written, positional, named)) if action else ""
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        known = self._remembered[name] = (written, action) if action else None
+        return known
