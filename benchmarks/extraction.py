@@ -2,11 +2,11 @@
 
 Inputs are the real dumps of the sample, per language, their pages repeated under new titles until
 the XML has 100 MB (English once more with 1 GB, for the memory). All figures are CPU seconds of
-whole processes on one core, start-up included; of English the least of three runs that take
-turns. Run it on an idle machine: bzip2 lives on its caches and slows down most when others use them,
-which flatters us and does the peers no justice. Ours is the step `extract` (bzip2 to zstd Parquet); the peers are `bzip2 -dc`, which bounds what any reader
-of such a file can reach, `wikiextractor --no-templates --links --json` and
-`wikipedia2vec build-dump-db` (the extractor of the paper's authors).
+whole processes on one core, start-up included; of English the least of three runs that take turns.
+Ours is the step `extract` (bzip2 to zstd Parquet); the peers are `bzip2 -dc`, which bounds what any
+reader of such a file can reach, `wikiextractor --no-templates --links --json` and
+`wikipedia2vec build-dump-db` (the extractor of the paper's authors). Run it on an idle machine:
+bzip2 lives on its caches and slows down most when others use them, which flatters us.
 """
 
 from __future__ import annotations
