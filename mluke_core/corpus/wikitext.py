@@ -57,7 +57,7 @@ _MARKUP = (
     r"|__(?:[^\W_]+(?:_[^\W_]+)*+)__"
     # Blank lines, then what the next line begins with: a heading, a list, a rule, the remains of a
     # table or template, or a space.
-    r"|\n(?:\ ?\n)*+(?:=++(?=[^\n]*=\ ?(?:\n|\Z))|[*\#:;]++|----+|\ ?\|[^\n]*+|\ )?+)"
+    r"|\n(?:\ ?\n)*+(?:=++(?=[^\n]*=\ ?(?:\n|\Z))|[*\#:;]++\ ?+|----+\ ?+|\ ?\|[^\n]*+|\ )?+)"
 )
 # Behaviour switches in English work in any case on every wiki.
 _SWITCHES = frozenset(
@@ -295,8 +295,10 @@ class WikitextExtractor:
         """Append the paragraph that ``parts`` make up, if there is anything in it."""
         text = "".join(parts)
         gap = " " if text[0] == " " else ""
-        if gap or "  " in text:
+        if "  " in text or (gap and links):
             text, links = collapse_spaces(text, links)
+        elif gap:
+            text = text[1:]
         if text[-1:] == " ":
             text = text[:-1]
         if kind[0] == "=":
@@ -348,14 +350,14 @@ class WikitextExtractor:
 def _effect_of(markup: str) -> _Effect:
     first = markup[0]
     if first == "\n":
-        start = markup.lstrip("\n ")
+        start = markup.strip("\n ")
         mark = start[:1]
         if mark == "=":
             return _LINE, start
         if mark and mark in "*#:;":
             return _LINE, "item"
         blank = mark or markup.count("\n") > 1
-        if markup[-1] == " ":
+        if not mark and markup[-1] == " ":
             return _LINE, _NEWLY_INDENTED if blank else _INDENTED
         return _LINE, "text" if blank else ""
     if first == "'":
