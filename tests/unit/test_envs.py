@@ -66,6 +66,6 @@ def test_one_python_everywhere(root: Path) -> None:
 def test_the_recipe_installs_the_pinned_requirements(root: Path) -> None:
     recipe = (root / "envs" / "mluke.def").read_text("utf-8")
     for name in ("requirements.txt", "requirements-cluster.txt", "constraints.txt"):
-        assert re.search(rf"^ +{name} /opt/mluke/{name}$", recipe, re.M), name
-    assert "-c /opt/mluke/constraints.txt" in recipe
-    assert "-r /opt/mluke/requirements.txt -r /opt/mluke/requirements-cluster.txt" in recipe
+        assert re.search(rf"^ +{name} /mluke/{name}$", recipe, re.M), name
+    assert "-c /mluke/constraints.txt" in recipe
+    assert "-r /mluke/requirements.txt -r /mluke/requirements-cluster.txt" in recipe
