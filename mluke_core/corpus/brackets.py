@@ -14,11 +14,11 @@ from mluke_core.corpus.inline import ADDRESS, PROTOCOL, decoded
 from mluke_core.corpus.reduce import protect
 from mluke_core.corpus.titles import INVALID, Titles
 
+_SIMPLE_INSIDE = r"[^][|\n<>{}]*+(?:\|[^][]*+)?+\]\]"
 # What the last third takes for a link.
-_SIMPLE_INSIDE = rf"(?!{PROTOCOL})([^][|\n<>{{}}]*+)(?:\|([^][]*+))?+\]\]"
 SIMPLE = rf"\[\[{_SIMPLE_INSIDE}"
 # [[http://… is an external link in brackets.
-_OTHER = re.compile(rf"\[\[(?:\[++|(?!{PROTOCOL})(?!{_SIMPLE_INSIDE}))")
+_OTHER = re.compile(rf"\[\[(?:\[++|(?!{_SIMPLE_INSIDE})(?!{PROTOCOL})|(?={PROTOCOL}()))")
 _FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
 # A link with links inside, as in a picture's caption: most need no look at the whole page.
 _CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")
@@ -58,6 +58,16 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
         start = match.start()
         if start < position:
             continue
+        while omitted and omitted[-1] < start:
+            end = omitted.pop()
+            if end >= position:
+                kept.append(text[position:end])
+                position = end + 2
+        if match.lastindex:
+            kept.append(text[position:start] + protect("["))
+            position = start + 1
+            protected = True
+            continue
         # MediaWiki pairs brackets from the left: of five, the fifth is part of the target.
         run = match.end() - start
         is_odd = run & 1 == 1
@@ -72,11 +82,6 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
             close = pairs.get(start, -1)
         raw, label = _raw_target(text, start + 2, close)
         target = titles.parse(raw)
-        while omitted and omitted[-1] < start:
-            end = omitted.pop()
-            if end >= position:
-                kept.append(text[position:end])
-                position = end + 2
         kept.append(text[position:begun] + "[" * is_odd)
         if close < 0:
             dropped["invalid"] += 1

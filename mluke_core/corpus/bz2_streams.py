@@ -91,9 +91,12 @@ def _read_stream(stream: BinaryIO, start: int, size: int, threads: int) -> Itera
         return
     limit = min(size, start + HELD_BYTES)
     following = find_stream(stream, start + STREAM_START_BYTES, limit)
+    # The reader never lets go of the object it reads, so what that holds has to be freed by hand.
+    held = io.BytesIO()
     if following < limit or limit == size:
         stream.seek(start)
-        source: BinaryIO | str = io.BytesIO(stream.read(following - start))
+        held = io.BytesIO(stream.read(following - start))
+        source: BinaryIO | str = held
         threads = 1
     elif start == 0:
         # One stream of many gigabytes; should others follow, they are read as part of it.
@@ -103,7 +106,7 @@ def _read_stream(stream: BinaryIO, start: int, size: int, threads: int) -> Itera
         return
     done = 0
     try:
-        with IndexedBzip2File(source, parallelization=threads) as plain:
+        with held, IndexedBzip2File(source, parallelization=threads) as plain:
             while data := plain.read(PIECE_BYTES):
                 done += len(data)
                 yield Piece("data", start, start, data)

@@ -18,7 +18,7 @@ from mluke_core.corpus.pages_file import REDIRECTS, PagesSink
 from mluke_core.corpus.report import NAMED_BROKEN
 from mluke_core.corpus.titles import Target, Titles
 from mluke_core.corpus.wikis import Wiki, load_wiki
-from mluke_core.corpus.wikitext import Paragraph, WikitextExtractor
+from mluke_core.corpus.wikitext import WikitextExtractor
 from mluke_core.errors import DataError
 from mluke_core.io.files import write_json
 from mluke_core.io.parquet import ParquetSink, stage_metadata
@@ -115,7 +115,8 @@ def extract_part(
         stack.enter_context(_no_cycle_collection())
         for page, paragraphs in articles:
             pages.append(page.page_id, page.title, paragraphs)
-            run.count(paragraphs)
+        pages.flush()
+        run.count(pages)
         report = run.report(language, part, reader)
         check_broken(report, options.max_broken, files)
     write_json(report_path, report)
@@ -186,19 +187,15 @@ class _Extraction:
                 counts["articles"] += 1
                 yield page
 
-    def count(self, paragraphs: Sequence[Paragraph]) -> None:
-        """Add an article's paragraphs, characters and words."""
+    def count(self, pages: PagesSink) -> None:
+        """Take over the paragraphs, characters and words of what has been written."""
         counts = self._counts
-        counts["paragraphs"] += len(paragraphs)
-        characters = spaces = 0
-        for text, _, _ in paragraphs:
-            characters += len(text)
-            spaces += text.count(" ")
-        counts["characters"] += characters
+        counts["paragraphs"] = pages.paragraphs
+        counts["characters"] = pages.characters
         if self.wiki.words == "characters":
-            counts["words"] += characters - spaces
+            counts["words"] = pages.characters - pages.spaces
         else:
-            counts["words"] += spaces + len(paragraphs)
+            counts["words"] = pages.spaces + pages.paragraphs
 
     def report(self, language: str, part: int, reader: DumpReader) -> dict[str, Any]:
         """The part's report; see docs/corpus.md."""

@@ -10,7 +10,9 @@ from mluke_core.corpus.characters import clean_characters, decode_entities
 Link = tuple[int, int, str]
 """Start and end (characters of the paragraph's text, end exclusive) and the normalised target."""
 
+# Most targets are refused by the look ahead, at a fraction of the cost of trying the names.
 PROTOCOL = (
+    r"(?=[a-zA-Z]++:|//)"
     r"(?i:(?:https?|ftps?|sftp|ircs?|gopher|svn|git|ssh|telnet|nntp|mms|redis|worldwind)://"
     r"|(?:mailto|news|geo|tel|sips?|sms|urn|xmpp|magnet|bitcoin|matrix):|//)"
 )

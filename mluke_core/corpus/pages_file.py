@@ -32,6 +32,8 @@ class PagesSink(BatchSink):
     Rows are collected as flat columns, from which Arrow builds the nested lists without a Python
     object for each. Dictionaries would make the file larger: few texts and targets recur within a
     row group. Of the columns only the page's number has statistics to skip row groups by.
+
+    ``paragraphs``, ``characters`` and ``spaces`` (U+0020) count what has been flushed.
     """
 
     def __init__(self, path: str | Path, metadata: dict[str, Any]) -> None:
@@ -43,6 +45,7 @@ class PagesSink(BatchSink):
             write_statistics=["page_id"],
             compression_level=PAGES_COMPRESSION_LEVEL,
         )
+        self.paragraphs = self.characters = self.spaces = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -60,9 +63,10 @@ class PagesSink(BatchSink):
         self._titles.append(title)
         self._paragraph_offsets.append(len(self._paragraphs))
         if self._characters >= ROW_GROUP_CHARACTERS:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the pages collected so far."""
         if not self._titles:
             return
         texts, links_of, kinds = _columns(self._paragraphs)
@@ -72,9 +76,13 @@ class PagesSink(BatchSink):
         links = pa.StructArray.from_arrays(
             [int32_array(starts), int32_array(ends), string_array(targets)], fields=list(LINK)
         )
+        text = string_array(texts)
+        self.paragraphs += len(texts)
+        self.characters += self._characters
+        self.spaces += np.count_nonzero(np.frombuffer(text.buffers()[2], np.uint8) == ord(" "))
         paragraphs = pa.StructArray.from_arrays(
             [
-                string_array(texts),
+                text,
                 pa.ListArray.from_arrays(int32_array(offsets), links),
                 string_array(kinds),
             ],

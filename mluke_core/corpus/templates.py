@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 from mluke_core.corpus.measures import measure
 from mluke_core.corpus.template_patterns import (
@@ -31,6 +31,9 @@ from mluke_core.corpus.template_patterns import (
 SEPARATOR = "<wbr>"
 _PASSES = 12
 _REMEMBERED = 5000
+_LONGEST_NAME = 100
+# Of templates that carry text, those as long as this are remembered; {{s-|XIX}} recurs most.
+_LONGEST_WRITTEN = 60
 _SPACES = re.compile(r"[\s_]+")
 _NAMED = re.compile(r"\s*([\w -]{1,30}?)\s*=(.*)", re.DOTALL)
 _PARTS = re.compile(r"\[\[[^\[\]]*\]\]|\|")
@@ -72,6 +75,8 @@ def _facts() -> dict[str, Any]:
 
 
 Shown = Callable[[Arguments], str]
+_Acting = tuple[str, Shown | None]
+"""A template's name and what to do with it; None: drop it."""
 
 
 def _actions(language: str) -> dict[str, Shown]:
@@ -139,6 +144,9 @@ _DEPTH = 4
 _TEMPLATE = re.compile(r"\{\{([^{}|]*+)(" + _nested(_DEPTH) + r")\}\}")
 
 
+_Value = TypeVar("_Value")
+
+
 class TextTemplates:
     """Drops templates, but for the text of those that carry some.
 
@@ -154,7 +162,8 @@ class TextTemplates:
     def __init__(self, language: str = "", enabled: bool = True) -> None:
         self._known = _known(language, enabled)
         # By name as written: few are written in more than one way, and nearly all recur.
-        self._remembered: dict[str, tuple[str, Shown] | None] = {}
+        self._acting: dict[str, _Acting] = {}
+        self._texts: dict[str, str] = {}
 
     def expand(self, text: str) -> str:
         """``text`` with these templates replaced by their text and without all others."""
@@ -166,24 +175,33 @@ class TextTemplates:
 
     def _shown(self, match: re.Match[str]) -> str:
         name = match.group(1)
-        known = self._remembered[name] if name in self._remembered else self._look_up(name)
+        written, action = self._acting.get(name) or self._look_up(name)
+        shown = ""
+        if action is not None:
+            template = match.group()
+            shown = self._texts.get(template) or self._text(written, action, match.group(2))
+            if len(template) <= _LONGEST_WRITTEN:
+                _remember(self._texts, template, shown)
         # Apostrophes before and behind a template are two marks, not one.
         start = match.start()
-        before = SEPARATOR if start and match.string[start - 1] == "'" else ""
-        if known is None:
-            return before
-        arguments = match.group(2)
+        return SEPARATOR + shown if start and match.string[start - 1] == "'" else shown
+
+    def _text(self, written: str, action: Shown, arguments: str) -> str:
         if "{{" in arguments:
             arguments = _TEMPLATE.sub(self._shown, arguments)
         if arguments and arguments[0] != "|":
-            return before
-        written, action = known
-        return before + action(Arguments(written, *split_arguments(arguments[1:])))
+            return ""
+        return action(Arguments(written, *split_arguments(arguments[1:])))
 
-    def _look_up(self, name: str) -> tuple[str, Shown] | None:
+    def _look_up(self, name: str) -> _Acting:
         written = _SPACES.sub(" ", name.strip(" \n_"))
-        action = self._known.action(written)
-        if len(self._remembered) >= _REMEMBERED:
-            self._remembered.clear()
-        known = self._remembered[name] = (written, action) if action else None
-        return known
+        acting = written, self._known.action(written)
+        if len(name) <= _LONGEST_NAME:
+            _remember(self._acting, name, acting)
+        return acting
+
+
+def _remember(known: dict[str, _Value], key: str, value: _Value) -> None:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[key] = value

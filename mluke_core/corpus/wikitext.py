@@ -46,9 +46,9 @@ class Paragraph(NamedTuple):
 
 
 _TAGS = "|".join(sorted(BLOCK_TAGS | INLINE_TAGS | {"br"}, key=lambda name: (-len(name), name)))
-# Groups: 1 the piece of markup; of a link also 2 the target, 3 the label, 4 the trail.
+# One group, so that splitting gives plain text and markup in turn.
 _MARKUP = (
-    rf"({SIMPLE}(%s)"
+    rf"({SIMPLE}%s"
     rf"|\[{ADDRESS}"
     r"|\]"
     r"|''+"
@@ -59,6 +59,8 @@ _MARKUP = (
     # table or template, or a space.
     r"|\n(?:\ ?\n)*+(?:=++(?=[^\n]*=\ ?(?:\n|\Z))|[*\#:;]++\ ?+|----+\ ?+|\ ?\|[^\n]*+|\ )?+)"
 )
+# Behind a page: the end of its last paragraph.
+_END = "\n\n"
 # Behaviour switches in English work in any case on every wiki.
 _SWITCHES = frozenset(
     {"notoc", "forcetoc", "toc", "noeditsection", "nogallery", "index", "noindex", "hiddencat"}
@@ -71,14 +73,25 @@ _ALL_INDENTED = (_INDENTED, _NEWLY_INDENTED)
 _TAG_NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 
 # What a piece of markup does.
-_NOTHING, _TEXT, _BREAK, _QUOTES, _LINE, _OPEN, _CLOSE = range(7)
-_Effect = tuple[int, str]
-# Of a target: the article (empty: none), the label where the link has none (None: the link shows
-# nothing), and why it is no link to an article.
-_Known = tuple[str, str | None, str]
-_REMEMBERED = 5000
-_REMEMBERED_LENGTH = 80
-_REMEMBERED_TARGETS = 100_000
+(
+    _NOTHING,
+    _LINK,  # is a link to an article
+    _SPACED_LINK,  # the same; spaces at the ends of its text are not part of the anchor
+    _UNLINKED,  # shows its text, but is no link to an article
+    _HIDDEN,  # is a link that shows nothing; behind it may be a trail
+    _BLOCK_IMAGE,  # is a picture that stands between paragraphs
+    _LINE,  # ends a line
+    _QUOTES,
+    _TEXT,  # is text
+    _OPEN,  # begins an external link
+    _CLOSE,  # ends one, or is a bracket
+    _BREAK,  # begins or ends a block
+) = range(12)
+_Effect = tuple[int, str, str]
+"""What it does; its text, or of a line the kind of paragraph that may begin; and of a link the
+article's title, or the reason why it is no link to one."""
+_REMEMBERED = 100_000
+_REMEMBERED_LENGTH = 100
 
 
 class WikitextExtractor:
@@ -119,7 +132,6 @@ class WikitextExtractor:
         prefix = wiki.prefix if link_trails else ""
         self._prefix = re.compile(f"[{prefix}]") if prefix else None
         self._effects: dict[str, _Effect] = {}
-        self._targets: dict[str, _Known] = {}
 
     def __call__(self, text: str, clean: bool = False) -> list[Paragraph]:
         """Paragraphs of a page.
@@ -136,7 +148,7 @@ class WikitextExtractor:
             protected |= in_labels
         if self._paragraph_per_line:
             text = text.replace("\n", "\n\n")
-        paragraphs = self._paragraphs(clean_characters("\n" + text))
+        paragraphs = self._paragraphs(clean_characters(f"\n{text}{_END}"))
         if protected:
             paragraphs = [Paragraph(shown(text), links, kind) for text, links, kind in paragraphs]
         return paragraphs
@@ -150,66 +162,21 @@ class WikitextExtractor:
         kind = "text"
         bold = italic = external = 0
         bold_marks: list[tuple[int, int]] = []
-        effects, targets, prefix = self._effects, self._targets, self._prefix
-        cuts = self._cut(source)
-        cuts += (None, None, None, None)
-        stream = iter(cuts)
-        for plain, markup, raw, label, trail in zip(*[stream] * 5, strict=True):
+        effects, prefix = self._effects, self._prefix
+        pieces = iter(self._cut(source))
+        for plain, markup in zip(pieces, pieces, strict=False):  # nothing is behind the end
             if plain:
                 parts.append(plain)
                 length += len(plain)
-            if raw is not None:
-                title, anchor, reason = targets.get(raw) or self._target(raw)
-                if anchor is None:
-                    self.dropped[reason] += 1
-                    if label and reason == "file" and is_block(label, self.wiki.block_images):
-                        if parts:
-                            self._finish_lines(paragraphs, parts, links, kind, line_part)
-                            parts, links, length, bold_marks = [], [], 0, []
-                        line_length = line_part = 0
-                    else:
-                        # A line with nothing but such links is none to the reader.
-                        line_length = -1
-                    if trail:
-                        parts.append(trail)
-                        length += len(trail)
-                    continue
-                following = False
-                if label:
-                    anchor = label + trail
-                    if "\n" in label or "<" in label or "&" in label or "''" in label:
-                        anchor = plain_label(anchor)
-                    if anchor[:1] == " ":
-                        anchor = anchor.lstrip(" ")
-                        parts.append(" ")
-                        length += 1
-                    if anchor[-1:] == " ":
-                        anchor = anchor.rstrip(" ")
-                        following = True
-                else:
-                    if label is not None:
-                        title, reason = "", "invalid"  # [[cat|]]
-                    anchor += trail
-                if not anchor:
-                    self.dropped["empty"] += 1
-                    continue
+            effect, payload, title = effects.get(markup) or self._effect(markup)
+            if effect == _LINK:
                 start = length
-                length += len(anchor)
-                if title:
-                    if prefix is not None and plain and parts[-1] == plain:
-                        start -= prefix_length(plain, prefix)
-                    links.append((start, length, title))
-                else:
-                    self.dropped[reason] += 1
-                parts.append(anchor)
-                if following:
-                    parts.append(" ")
-                    length += 1
-                continue
-            if markup is None:
-                break
-            effect, payload = effects.get(markup) or self._effect(markup)
-            if effect == _LINE:
+                length += len(payload)
+                if prefix is not None and plain:
+                    start -= prefix_length(plain, prefix)
+                links.append((start, length, title))
+                parts.append(payload)
+            elif effect == _LINE:
                 if bold_marks:
                     if bold & 1 and italic & 1:
                         length += restore_apostrophe(parts, links, bold_marks)
@@ -250,6 +217,26 @@ class WikitextExtractor:
             elif effect == _TEXT:
                 parts.append(payload)
                 length += len(payload)
+            elif effect == _SPACED_LINK:
+                start = length + (payload[0] == " ")
+                end = length + len(payload) - (payload[-1] == " ")
+                if prefix is not None and plain and start == length:
+                    start -= prefix_length(plain, prefix)
+                links.append((start, end, title))
+                parts.append(payload)
+                length += len(payload)
+            elif effect == _UNLINKED:
+                self.dropped[title] += 1
+                if payload:
+                    parts.append(payload)
+                    length += len(payload)
+            elif effect == _HIDDEN:
+                self.dropped[title] += 1
+                # A line with nothing but such links is none to the reader.
+                line_length = -1
+                if payload:
+                    parts.append(payload)
+                    length += len(payload)
             elif effect == _OPEN:
                 external += 1
             elif effect == _CLOSE:
@@ -266,10 +253,15 @@ class WikitextExtractor:
                 line_part = 0
                 # The rest of a line behind the end of a block is a paragraph of its own.
                 line_length = sys.maxsize if payload else 0
-        if parts:
-            if bold_marks and bold & 1 and italic & 1:
-                restore_apostrophe(parts, links, bold_marks)
-            self._finish(paragraphs, parts, links, kind)
+            elif effect == _BLOCK_IMAGE:
+                self.dropped[title] += 1
+                if parts:
+                    self._finish_lines(paragraphs, parts, links, kind, line_part)
+                    parts, links, length, bold_marks = [], [], 0, []
+                line_length = line_part = 0
+                if payload:
+                    parts.append(payload)
+                    length += len(payload)
         return paragraphs
 
     def _finish_lines(
@@ -318,33 +310,46 @@ class WikitextExtractor:
             paragraphs.append(Paragraph(text, links, kind))
             self.kept += len(links)
 
-    def _target(self, raw: str) -> _Known:
-        """What a target names and shows; remembered."""
-        target = self.titles.parse(raw)
-        anchor: str | None = None
-        if not target.hidden:
-            anchor = raw.strip(" ")
-            if target.kind == INVALID.kind:
-                anchor = clean_characters(decode_entities(anchor))
-            else:
-                anchor = anchor.removeprefix(":").lstrip(" ")
-                if "%" in anchor or "&" in anchor:
-                    anchor = decoded(anchor)
-        title = target.title if target.kind == ARTICLE else ""
-        known = (title, anchor, target.kind)
-        if len(self._targets) >= _REMEMBERED_TARGETS:
-            self._targets.clear()
-        self._targets[raw] = known
-        return known
-
     def _effect(self, markup: str) -> _Effect:
-        """What a piece of markup other than a link does; remembered."""
-        effect = _effect_of(markup)
+        """What a piece of markup does; remembered."""
+        effect = self._link(markup) if markup.startswith("[[") else _effect_of(markup)
         if len(markup) <= _REMEMBERED_LENGTH:
             if len(self._effects) >= _REMEMBERED:
                 self._effects.clear()
             self._effects[markup] = effect
         return effect
+
+    def _link(self, markup: str) -> _Effect:
+        """What ``[[target|label]]trail`` shows, and where it leads."""
+        inside, _, trail = markup[2:].rpartition("]]")
+        raw, bar, label = inside.partition("|")
+        target = self.titles.parse(raw)
+        if target.hidden:
+            is_apart = target.kind == "file" and is_block(label, self.wiki.block_images)
+            return _BLOCK_IMAGE if is_apart else _HIDDEN, trail, target.kind
+        if not label:
+            shown = _shown_target(raw, target.kind) + trail
+        elif "\n" in label or "<" in label or "&" in label or "''" in label:
+            shown = plain_label(label + trail)
+        else:
+            shown = label + trail
+        if not shown.strip(" "):
+            return _UNLINKED, shown[:1], "empty"
+        if bar and not label:  # [[cat|]]
+            return _UNLINKED, shown, "invalid"
+        if target.kind != ARTICLE:
+            return _UNLINKED, shown, target.kind
+        is_spaced = shown[0] == " " or shown[-1] == " "
+        return _SPACED_LINK if is_spaced else _LINK, shown, target.title
+
+
+def _shown_target(raw: str, kind: str) -> str:
+    """What a link without a label shows."""
+    shown = raw.strip(" ")
+    if kind == INVALID.kind:
+        return clean_characters(decode_entities(shown))
+    shown = shown.removeprefix(":").lstrip(" ")
+    return decoded(shown) if "%" in shown or "&" in shown else shown
 
 
 def _effect_of(markup: str) -> _Effect:
@@ -353,32 +358,32 @@ def _effect_of(markup: str) -> _Effect:
         start = markup.strip("\n ")
         mark = start[:1]
         if mark == "=":
-            return _LINE, start
+            return _LINE, start, ""
         if mark and mark in "*#:;":
-            return _LINE, "item"
+            return _LINE, "item", ""
         blank = mark or markup.count("\n") > 1
         if not mark and markup[-1] == " ":
-            return _LINE, _NEWLY_INDENTED if blank else _INDENTED
-        return _LINE, "text" if blank else ""
+            return _LINE, _NEWLY_INDENTED if blank else _INDENTED, ""
+        return _LINE, "text" if blank else "", ""
     if first == "'":
         run = len(markup)
-        return _QUOTES, "'" * (1 if run == 4 else max(run - 5, 0))
+        return _QUOTES, "'" * (1 if run == 4 else max(run - 5, 0)), ""
     if first == "<":
         match = _TAG_NAME.match(markup)
         name = match.group(1).lower() if match else ""
         if name == "br":
-            return _TEXT, " "
+            return _TEXT, " ", ""
         if name in BLOCK_TAGS:
-            return _BREAK, "/" if markup[1] == "/" else ""
-        return _NOTHING, ""
+            return _BREAK, "/" if markup[1] == "/" else "", ""
+        return _NOTHING, "", ""
     if first == "&":
         characters = clean_characters(decode_entities(markup))
         if characters.isspace():
             characters = " "
-        return (_TEXT, characters) if characters else (_NOTHING, "")
+        return (_TEXT, characters, "") if characters else (_NOTHING, "", "")
     if first == "[":
-        return _OPEN, ""
+        return _OPEN, "", ""
     if first == "]":
-        return _CLOSE, ""
+        return _CLOSE, "", ""
     known = markup == markup.upper() or markup.strip("_").lower() in _SWITCHES
-    return (_NOTHING, "") if known else (_TEXT, markup)
+    return (_NOTHING, "", "") if known else (_TEXT, markup, "")

@@ -70,7 +70,7 @@ class BatchSink(ABC):
     """Write record batches to one Parquet file, which gets its name when it is complete.
 
     Used as a context manager. A subclass collects rows in its own way and hands them to
-    ``_writer`` as a batch of :attr:`schema` in :meth:`_flush`, so that memory stays flat.
+    ``_writer`` as a batch of :attr:`schema` in :meth:`flush`, so that memory stays flat.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class BatchSink(ABC):
         self._context = atomic_path(path)
 
     @abstractmethod
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Write the rows collected so far, if there are any."""
 
     def __enter__(self) -> Self:
@@ -111,7 +111,7 @@ class BatchSink(ABC):
     ) -> None:
         try:
             if kind is None:
-                self._flush()
+                self.flush()
             self._writer.close()
         except BaseException:
             # A full disk, say: the temporary file must go all the same.
@@ -142,9 +142,10 @@ class ParquetSink(BatchSink):
             column.append(value)
         self.rows += 1
         if len(self._columns[0]) >= self.row_group_size:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the rows collected so far."""
         if not self._columns[0]:
             return
         arrays = [

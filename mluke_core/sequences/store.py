@@ -67,9 +67,10 @@ class SequenceWriter(BatchSink):
         self._validation.append(validation)
         self._sequences.append(sequence)
         if len(self._sequences) >= self._row_group_size:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the sequences collected so far."""
         if not self._sequences:
             return
         mentions = list(chain.from_iterable(entry.mentions for entry in self._sequences))
