@@ -15,11 +15,12 @@ from _parser_tests import ParserTest
 
 from mluke_core.corpus.characters import drop_controls
 from mluke_core.corpus.pages import Page
+from mluke_core.corpus.paragraphs import Paragraph
 from mluke_core.corpus.siteinfo import SiteInfo
 from mluke_core.corpus.titles import ARTICLE, Titles
 from mluke_core.corpus.wikiextractor import COMMAND, OPTIONS, read_text, write_xml
 from mluke_core.corpus.wikis import load_wiki
-from mluke_core.corpus.wikitext import Paragraph, WikitextExtractor
+from mluke_core.corpus.wikitext import WikitextExtractor
 
 MWPARSERFROMHELL = "mwparserfromhell==0.7.2"
 

@@ -17,8 +17,8 @@ from lxml import html
 from lxml.etree import _Comment
 
 from mluke_core.corpus.characters import clean_characters
+from mluke_core.corpus.paragraphs import Paragraph
 from mluke_core.corpus.wikis import Wiki
-from mluke_core.corpus.wikitext import Paragraph
 
 _BLOCK_NAMES = """
 address article aside blockquote center dd div dl dt figure footer form h1 h2 h3 h4 h5 h6 header hr

@@ -87,7 +87,7 @@ def _articles(path: Path) -> Iterator[Page]:
 
 def _add(residue: Residue, extract: WikitextExtractor, page: Page, language: str) -> None:
     hits = []
-    for paragraph in extract(page.text, clean=True):
+    for paragraph in extract(page.text):
         residue.characters += len(paragraph.text)
         for match in MARKUP.finditer(paragraph.text):
             start = max(0, match.start() - _CONTEXT)
@@ -96,7 +96,7 @@ def _add(residue: Residue, extract: WikitextExtractor, page: Page, language: str
         return
     masked = [
         paragraph.text[max(0, match.start() - _CONTEXT) : match.end() + _CONTEXT]
-        for paragraph in extract(without_protected(page.text), clean=True)
+        for paragraph in extract(without_protected(page.text))
         for match in MARKUP.finditer(paragraph.text)
     ]
     residue.protected += max(0, len(hits) - len(masked))

@@ -22,7 +22,8 @@ from _reader_view import ReaderView, redirect_to, without_loose_brackets
 
 from mluke_core.corpus.extract import RedirectReader
 from mluke_core.corpus.pages import Page
-from mluke_core.corpus.wikitext import Paragraph, WikitextExtractor
+from mluke_core.corpus.paragraphs import Paragraph
+from mluke_core.corpus.wikitext import WikitextExtractor
 
 _MANY_PRE = 6
 _NOWIKI = re.compile(r"<nowiki[^<>]*>(.*?)</nowiki", re.DOTALL | re.IGNORECASE)

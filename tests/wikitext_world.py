@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from mluke_core.corpus.paragraphs import Paragraph
 from mluke_core.corpus.titles import Titles
-from mluke_core.corpus.wikitext import Paragraph, WikitextExtractor
+from mluke_core.corpus.wikitext import WikitextExtractor
 
 MARKUP = [
     *("[[", "]]", "[", "]", "|", "{{", "}}", "{|", "|}", "\n", "\n\n", "\n* ", "\n; ", "\n== "),

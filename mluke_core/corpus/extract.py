@@ -94,27 +94,25 @@ def extract_part(
     with ExitStack() as stack:
         pages = stack.enter_context(PagesSink(pages_path, metadata))
         redirects = stack.enter_context(ParquetSink(redirects_path, REDIRECTS, metadata))
+        stack.enter_context(_no_cycle_collection())
+        articles = run.sort(reader.pages(), redirects.append)
         if options.extractor == "wikiextractor":
             from mluke_core.corpus.wikiextractor import run_wikiextractor
 
-            articles = run_wikiextractor(
-                run.sort(reader.pages(), redirects.append),
-                reader.siteinfo,
-                run.extractor,
-                pages_path.parent,
-            )
+            folder = pages_path.parent
+            for page, paragraphs in run_wikiextractor(
+                articles, reader.siteinfo, run.extractor, folder
+            ):
+                pages.columns.extend(paragraphs)
+                pages.end_page(page.page_id, page.title)
         elif options.extractor == "mluke":
-            articles = (
-                (page, run.extractor(page.text, clean=True))
-                for page in run.sort(reader.pages(), redirects.append)
-            )
+            for page in articles:
+                run.extractor.extract(page.text, pages.columns)
+                pages.end_page(page.page_id, page.title)
         else:
             raise DataError(
                 f"corpus.extractor is {options.extractor!r}; write mluke or wikiextractor."
             )
-        stack.enter_context(_no_cycle_collection())
-        for page, paragraphs in articles:
-            pages.append(page.page_id, page.title, paragraphs)
         pages.flush()
         run.count(pages)
         report = run.report(language, part, reader)

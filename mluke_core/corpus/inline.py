@@ -6,9 +6,7 @@ import re
 from urllib.parse import unquote
 
 from mluke_core.corpus.characters import clean_characters, decode_entities
-
-Link = tuple[int, int, str]
-"""Start and end (characters of the paragraph's text, end exclusive) and the normalised target."""
+from mluke_core.corpus.paragraphs import Columns, Link
 
 # Most targets are refused by the look ahead, at a fraction of the cost of trying the names.
 PROTOCOL = (
@@ -37,12 +35,21 @@ INLINE_TAGS = frozenset(_INLINES.split())
 
 
 def restore_apostrophe(
-    parts: list[str], links: list[Link], bold_marks: list[tuple[int, int]]
+    parts: list[str], columns: Columns, first: int, bold_marks: list[tuple[int, int]]
 ) -> int:
     """Turn one bold mark of a line into an apostrophe and italics, as MediaWiki does.
 
     It does so when the numbers of bold and of italic marks are both odd, preferring a mark behind
-    a one-letter word, as in French ``l\'\'\'amour\'\'``. Returns how much longer the text is.
+    a one-letter word, as in French ``l\'\'\'amour\'\'``.
+
+    Args:
+        parts: of the paragraph; added to.
+        columns: where its links are; those behind the mark are moved along.
+        first: number of its first link.
+        bold_marks: part in front of which, and offset at which, each mark of the line stands.
+
+    Returns:
+        How much longer the text is.
     """
     long_word = after_space = None
     chosen = None
@@ -57,7 +64,10 @@ def restore_apostrophe(
             long_word = long_word or mark
     index, offset = chosen or long_word or after_space or bold_marks[0]
     parts.insert(index, "'")
-    links[:] = [(s + 1, e + 1, t) if s >= offset else (s, e, t) for s, e, t in links]
+    for link in range(first, len(columns.starts)):
+        moved = columns.starts[link] >= offset
+        columns.starts[link] += moved
+        columns.ends[link] += moved
     return 1
 
 

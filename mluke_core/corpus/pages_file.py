@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mluke_core.corpus.wikitext import Paragraph
+from mluke_core.corpus.paragraphs import Columns
 from mluke_core.io.parquet import BatchSink, int32_array, string_array
 
 LINK = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("target", pa.string())])
@@ -29,9 +27,9 @@ PAGES_COMPRESSION_LEVEL = 1
 class PagesSink(BatchSink):
     """Write pages to one Parquet file, in the order given; it gets its name when it is complete.
 
-    Rows are collected as flat columns, from which Arrow builds the nested lists without a Python
-    object for each. Dictionaries would make the file larger: few texts and targets recur within a
-    row group. Of the columns only the page's number has statistics to skip row groups by.
+    Paragraphs are added to ``columns`` first; :meth:`end_page` says whose they are. Dictionaries
+    would make the file larger: few texts and targets recur within a row group. Of the columns only
+    the page's number has statistics to skip row groups by.
 
     ``paragraphs``, ``characters`` and ``spaces`` (U+0020) count what has been flushed.
     """
@@ -49,19 +47,19 @@ class PagesSink(BatchSink):
         self._clear()
 
     def _clear(self) -> None:
+        self.columns = Columns()
         self._ids: array[int] = array("q")
         self._titles: list[str] = []
-        self._paragraphs: list[Paragraph] = []
         self._paragraph_offsets = [0]
         self._characters = 0
 
-    def append(self, page_id: int, title: str, paragraphs: Sequence[Paragraph]) -> None:
-        """Add one page."""
-        self._paragraphs += paragraphs
-        self._characters += sum([len(text) for text, _, _ in paragraphs])
+    def end_page(self, page_id: int, title: str) -> None:
+        """The paragraphs added since the page before are this one's."""
+        texts = self.columns.texts
+        self._characters += sum(map(len, texts[self._paragraph_offsets[-1] :]))
         self._ids.append(page_id)
         self._titles.append(title)
-        self._paragraph_offsets.append(len(self._paragraphs))
+        self._paragraph_offsets.append(len(texts))
         if self._characters >= ROW_GROUP_CHARACTERS:
             self.flush()
 
@@ -69,22 +67,27 @@ class PagesSink(BatchSink):
         """Write the pages collected so far."""
         if not self._titles:
             return
-        texts, links_of, kinds = _columns(self._paragraphs)
-        starts, ends, targets = _columns(chain.from_iterable(links_of))
-        offsets = np.zeros(len(texts) + 1, np.int32)
-        np.cumsum([len(links) for links in links_of], out=offsets[1:])
+        columns = self.columns
+        offsets = np.zeros(len(columns.texts) + 1, np.int32)
+        np.cumsum(columns.links, out=offsets[1:])
         links = pa.StructArray.from_arrays(
-            [int32_array(starts), int32_array(ends), string_array(targets)], fields=list(LINK)
+            [
+                int32_array(columns.starts),
+                int32_array(columns.ends),
+                string_array(columns.targets),
+            ],
+            fields=list(LINK),
         )
-        text = string_array(texts)
-        self.paragraphs += len(texts)
+        text = string_array(columns.texts)
+        is_space = np.frombuffer(text.buffers()[2], np.uint8) == ord(" ")
+        self.paragraphs += len(columns.texts)
         self.characters += self._characters
-        self.spaces += np.count_nonzero(np.frombuffer(text.buffers()[2], np.uint8) == ord(" "))
+        self.spaces += int(np.count_nonzero(is_space))
         paragraphs = pa.StructArray.from_arrays(
             [
                 text,
                 pa.ListArray.from_arrays(int32_array(offsets), links),
-                string_array(kinds),
+                string_array(columns.kinds),
             ],
             fields=list(PARAGRAPH),
         )
@@ -98,7 +101,3 @@ class PagesSink(BatchSink):
         )
         self._writer.write_batch(batch, row_group_size=len(self._titles))
         self._clear()
-
-
-def _columns(rows: Iterable[tuple[Any, Any, Any]]) -> tuple[Sequence[Any], ...]:
-    return tuple(zip(*rows, strict=True)) or ((), (), ())

@@ -22,9 +22,10 @@ import orjson
 
 from mluke_core.corpus.characters import clean_characters, drop_controls
 from mluke_core.corpus.pages import Page
+from mluke_core.corpus.paragraphs import Link, Paragraph
 from mluke_core.corpus.siteinfo import SiteInfo
 from mluke_core.corpus.titles import ARTICLE
-from mluke_core.corpus.wikitext import Link, Paragraph, WikitextExtractor
+from mluke_core.corpus.wikitext import WikitextExtractor
 from mluke_core.errors import MlukeError
 
 COMMAND = (sys.executable, "-m", "wikiextractor.WikiExtractor")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from typing import NamedTuple
 
 from mluke_core.corpus.brackets import SIMPLE, is_block, simplify_links
 from mluke_core.corpus.characters import ENTITY, clean_characters, decode_entities, drop_controls
@@ -21,29 +20,17 @@ from mluke_core.corpus.inline import (
     ADDRESS,
     BLOCK_TAGS,
     INLINE_TAGS,
-    Link,
     collapse_spaces,
     decoded,
     plain_label,
     prefix_length,
     restore_apostrophe,
 )
+from mluke_core.corpus.paragraphs import Columns, Paragraph
 from mluke_core.corpus.reduce import Reducer, shown
 from mluke_core.corpus.templates import TextTemplates
 from mluke_core.corpus.titles import ARTICLE, INVALID, Titles
 from mluke_core.corpus.wikis import Wiki
-
-
-class Paragraph(NamedTuple):
-    """A paragraph, list item or heading."""
-
-    text: str
-    """Plain text without line feeds; white space is single spaces, none at the ends."""
-    links: list[Link]
-    """Sorted, not overlapping, none empty; ``text[start:end]`` is the anchor."""
-    kind: str = "text"
-    """``text``, ``item`` (of a list, or indented) or ``heading``."""
-
 
 _TAGS = "|".join(sorted(BLOCK_TAGS | INLINE_TAGS | {"br"}, key=lambda name: (-len(name), name)))
 # One group, so that splitting gives plain text and markup in turn.
@@ -70,6 +57,8 @@ _SWITCHES = frozenset(
 _DEEPEST_HEADING = 6
 _INDENTED, _NEWLY_INDENTED = "indented", "newly indented"
 _ALL_INDENTED = (_INDENTED, _NEWLY_INDENTED)
+_KINDS = ("text", "item")
+_BOLD_AND_ITALIC = 5
 _TAG_NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 
 # What a piece of markup does.
@@ -81,12 +70,13 @@ _TAG_NAME = re.compile(r"</?([a-zA-Z0-9]+)")
     _HIDDEN,  # is a link that shows nothing; behind it may be a trail
     _BLOCK_IMAGE,  # is a picture that stands between paragraphs
     _LINE,  # ends a line
-    _QUOTES,
+    _ITALIC,  # is two quotes
+    _QUOTES,  # is more of them
     _TEXT,  # is text
     _OPEN,  # begins an external link
     _CLOSE,  # ends one, or is a bracket
     _BREAK,  # begins or ends a block
-) = range(12)
+) = range(13)
 _Effect = tuple[int, str, str]
 """What it does; its text, or of a line the kind of paragraph that may begin; and of a link the
 article's title, or the reason why it is no link to one."""
@@ -133,33 +123,41 @@ class WikitextExtractor:
         self._prefix = re.compile(f"[{prefix}]") if prefix else None
         self._effects: dict[str, _Effect] = {}
 
-    def __call__(self, text: str, clean: bool = False) -> list[Paragraph]:
-        """Paragraphs of a page.
+    def __call__(self, text: str) -> list[Paragraph]:
+        """Paragraphs of a page."""
+        columns = Columns()
+        self.extract(drop_controls(text), columns)
+        return columns.paragraphs()
+
+    def extract(self, text: str, columns: Columns) -> None:
+        """Add a page's paragraphs to ``columns``.
 
         Args:
-            text: wikitext.
-            clean: ``text`` holds no control characters (it comes from an XML parser).
+            text: wikitext without control characters; what an XML parser gives has none.
+            columns: added to.
         """
-        if not clean:
-            text = drop_controls(text)
         text, protected = self._reduce(text)
         if "[" in text:
             text, in_labels = simplify_links(text, self.titles, self.dropped)
             protected |= in_labels
         if self._paragraph_per_line:
             text = text.replace("\n", "\n\n")
-        paragraphs = self._paragraphs(clean_characters(f"\n{text}{_END}"))
+        paragraphs, links = len(columns.texts), len(columns.starts)
+        self._scan(clean_characters(f"\n{text}{_END}"), columns)
+        self.kept += len(columns.starts) - links
         if protected:
-            paragraphs = [Paragraph(shown(text), links, kind) for text, links, kind in paragraphs]
-        return paragraphs
+            columns.texts[paragraphs:] = map(shown, columns.texts[paragraphs:])
 
-    def _paragraphs(self, source: str) -> list[Paragraph]:
-        paragraphs: list[Paragraph] = []
+    def _scan(self, source: str, columns: Columns) -> None:
+        starts, ends, targets = columns.starts, columns.ends, columns.targets
         parts: list[str] = []
-        links: list[Link] = []
         length = 0
+        first = len(starts)  # link of the paragraph
         line_length = line_part = 0  # characters and parts of the paragraph before its last line
         kind = "text"
+        # Whether the paragraph may be more than its parts joined: there may be spaces side by side
+        # where something has been left out. Most paragraphs hold nothing but links.
+        rough = False
         bold = italic = external = 0
         bold_marks: list[tuple[int, int]] = []
         effects, prefix = self._effects, self._prefix
@@ -170,18 +168,20 @@ class WikitextExtractor:
                 length += len(plain)
             effect, payload, title = effects.get(markup) or self._effect(markup)
             if effect == _LINK:
-                start = length
-                length += len(payload)
                 if prefix is not None and plain:
-                    start -= prefix_length(plain, prefix)
-                links.append((start, length, title))
+                    starts.append(length - prefix_length(plain, prefix))
+                else:
+                    starts.append(length)
+                length += len(payload)
+                ends.append(length)
+                targets.append(title)
                 parts.append(payload)
             elif effect == _LINE:
-                if bold_marks:
-                    if bold & 1 and italic & 1:
-                        length += restore_apostrophe(parts, links, bold_marks)
+                if rough:
+                    if bold & 1 and italic & 1 and bold_marks:
+                        length += restore_apostrophe(parts, columns, first, bold_marks)
                     bold_marks = []
-                bold = italic = external = 0
+                    bold = italic = external = 0
                 # A line with a space alone is blank.
                 if (
                     length > line_length
@@ -195,42 +195,49 @@ class WikitextExtractor:
                     length += 1
                     line_length = length
                     line_part = len(parts)
+                    rough = True
                     continue
                 if parts:
-                    self._finish(paragraphs, parts, links, kind)
-                    parts, links, length = [], [], 0
+                    self._finish(columns, parts, first, kind, rough)
+                    parts, first, length = [], len(starts), 0
                 line_length = line_part = 0
                 kind = payload or "text"
+                rough = False
+            elif effect == _ITALIC:
+                rough = True
+                italic += 1
             elif effect == _QUOTES:
-                run = len(markup)
+                rough = True
                 if payload:
                     parts.append(payload)
                     length += len(payload)
-                if run == 2:
-                    italic += 1
-                elif run < 5:
-                    bold += 1
+                bold += 1
+                if len(markup) < _BOLD_AND_ITALIC:
                     bold_marks.append((len(parts), length))
                 else:
                     italic += 1
-                    bold += 1
             elif effect == _TEXT:
+                rough = True
                 parts.append(payload)
                 length += len(payload)
             elif effect == _SPACED_LINK:
+                rough = True
                 start = length + (payload[0] == " ")
-                end = length + len(payload) - (payload[-1] == " ")
                 if prefix is not None and plain and start == length:
                     start -= prefix_length(plain, prefix)
-                links.append((start, end, title))
-                parts.append(payload)
+                starts.append(start)
                 length += len(payload)
+                ends.append(length - (payload[-1] == " "))
+                targets.append(title)
+                parts.append(payload)
             elif effect == _UNLINKED:
+                rough = True
                 self.dropped[title] += 1
                 if payload:
                     parts.append(payload)
                     length += len(payload)
             elif effect == _HIDDEN:
+                rough = True
                 self.dropped[title] += 1
                 # A line with nothing but such links is none to the reader.
                 line_length = -1
@@ -238,77 +245,71 @@ class WikitextExtractor:
                     parts.append(payload)
                     length += len(payload)
             elif effect == _OPEN:
+                rough = True
                 external += 1
             elif effect == _CLOSE:
+                rough = True
                 if external:
                     external -= 1
                 else:
                     parts.append("]")
                     length += 1
             elif effect == _BREAK:
+                rough = True
                 if parts:
                     line = 0 if payload else line_part
-                    self._finish_lines(paragraphs, parts, links, kind, line)
-                    parts, links, length, bold_marks = [], [], 0, []
+                    self._finish_lines(columns, parts, first, kind, line)
+                    parts, first, length, bold_marks = [], len(starts), 0, []
                 line_part = 0
                 # The rest of a line behind the end of a block is a paragraph of its own.
                 line_length = sys.maxsize if payload else 0
             elif effect == _BLOCK_IMAGE:
+                rough = True
                 self.dropped[title] += 1
                 if parts:
-                    self._finish_lines(paragraphs, parts, links, kind, line_part)
-                    parts, links, length, bold_marks = [], [], 0, []
+                    self._finish_lines(columns, parts, first, kind, line_part)
+                    parts, first, length, bold_marks = [], len(starts), 0, []
                 line_length = line_part = 0
                 if payload:
                     parts.append(payload)
                     length += len(payload)
-        return paragraphs
+            else:
+                rough = True
 
     def _finish_lines(
-        self,
-        paragraphs: list[Paragraph],
-        parts: list[str],
-        links: list[Link],
-        kind: str,
-        line: int,
+        self, columns: Columns, parts: list[str], first: int, kind: str, line: int
     ) -> None:
         """Finish before a block: its line, from part ``line`` on, is a paragraph of its own."""
         if 0 < line < len(parts):
             start = sum(map(len, parts[:line]))
-            before = [link for link in links if link[0] < start]
-            links = [(s - start, e - start, t) for s, e, t in links[len(before) :]]
-            self._finish(paragraphs, parts[:line], before, kind)
-            parts = parts[line:]
-        self._finish(paragraphs, parts, links, kind)
+            links = columns.take_links(first)
+            columns.put_links(link for link in links if link[0] < start)
+            behind = [(s - start, e - start, target) for s, e, target in links if s >= start]
+            self._finish(columns, parts[:line], first, kind, True)
+            parts, first = parts[line:], len(columns.starts)
+            columns.put_links(behind)
+        self._finish(columns, parts, first, kind, True)
 
     def _finish(
-        self, paragraphs: list[Paragraph], parts: list[str], links: list[Link], kind: str
+        self, columns: Columns, parts: list[str], first: int, kind: str, rough: bool
     ) -> None:
-        """Append the paragraph that ``parts`` make up, if there is anything in it."""
+        """Add the paragraph that ``parts`` make up, if there is anything in it."""
         text = "".join(parts)
-        gap = " " if text[0] == " " else ""
-        if "  " in text or (gap and links):
-            text, links = collapse_spaces(text, links)
+        gap = text[0] == " "
+        if (rough and "  " in text) or (gap and len(columns.starts) > first):
+            text, links = collapse_spaces(text, columns.take_links(first))
+            columns.put_links(links)
         elif gap:
             text = text[1:]
         if text[-1:] == " ":
             text = text[:-1]
-        if kind[0] == "=":
-            end = links[-1][1] if links else 0
-            stripped = text[: max(end, len(text.rstrip("=")))]
-            level = min(len(kind), len(text) - len(stripped), _DEEPEST_HEADING)
-            text = text[: len(text) - level].rstrip(" ")
-            if 0 < level < len(kind):
-                # Signs that are not part of the heading's mark are text.
-                signs = "=" * (len(kind) - level) + gap
-                text = (signs + text).rstrip(" ")
-                links = [(s + len(signs), e + len(signs), t) for s, e, t in links]
-            kind = "heading"
-        elif kind in _ALL_INDENTED:
-            kind = "text"
+        if kind not in _KINDS:
+            text = _heading(text, kind, gap, columns, first) if kind[0] == "=" else text
+            kind = "heading" if kind[0] == "=" else "text"
         if text:
-            paragraphs.append(Paragraph(text, links, kind))
-            self.kept += len(links)
+            columns.texts.append(text)
+            columns.kinds.append(kind)
+            columns.links.append(len(columns.starts) - first)
 
     def _effect(self, markup: str) -> _Effect:
         """What a piece of markup does; remembered."""
@@ -343,6 +344,21 @@ class WikitextExtractor:
         return _SPACED_LINK if is_spaced else _LINK, shown, target.title
 
 
+def _heading(text: str, mark: str, gap: bool, columns: Columns, first: int) -> str:
+    """The text of a heading without the signs at its end, which may be fewer than in ``mark``."""
+    end = columns.ends[-1] if len(columns.ends) > first else 0
+    stripped = text[: max(end, len(text.rstrip("=")))]
+    level = min(len(mark), len(text) - len(stripped), _DEEPEST_HEADING)
+    text = text[: len(text) - level].rstrip(" ")
+    if 0 < level < len(mark):
+        # Signs that are not part of the heading's mark are text.
+        signs = "=" * (len(mark) - level) + " " * gap
+        text = (signs + text).rstrip(" ")
+        links = columns.take_links(first)
+        columns.put_links((s + len(signs), e + len(signs), target) for s, e, target in links)
+    return text
+
+
 def _shown_target(raw: str, kind: str) -> str:
     """What a link without a label shows."""
     shown = raw.strip(" ")
@@ -367,7 +383,9 @@ def _effect_of(markup: str) -> _Effect:
         return _LINE, "text" if blank else "", ""
     if first == "'":
         run = len(markup)
-        return _QUOTES, "'" * (1 if run == 4 else max(run - 5, 0)), ""
+        if run == 2:
+            return _ITALIC, "", ""
+        return _QUOTES, "'" * (1 if run == 4 else max(run - _BOLD_AND_ITALIC, 0)), ""
     if first == "<":
         match = _TAG_NAME.match(markup)
         name = match.group(1).lower() if match else ""

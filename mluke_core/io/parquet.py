@@ -51,11 +51,15 @@ def string_array(values: Sequence[str | None]) -> pa.Array:
     ``pa.array`` gives the same, but imports pandas on the way, which costs a short step more time
     than all its work.
     """
-    encoded = [(value or "").encode() for value in values]
+    valid = None
+    try:
+        encoded = list(map(str.encode, values))  # type: ignore[arg-type]
+    except TypeError:
+        encoded = [(value or "").encode() for value in values]
+        present = [value is not None for value in values]
+        valid = pa.py_buffer(np.packbits(present, bitorder="little"))
     offsets = np.zeros(len(encoded) + 1, np.int32)
-    np.cumsum([len(value) for value in encoded], out=offsets[1:])
-    present = [value is not None for value in values]
-    valid = None if all(present) else pa.py_buffer(np.packbits(present, bitorder="little"))
+    np.cumsum(list(map(len, encoded)), out=offsets[1:])
     data = pa.py_buffer(b"".join(encoded))
     return pa.Array.from_buffers(pa.string(), len(encoded), [valid, pa.py_buffer(offsets), data])
 

@@ -12,8 +12,8 @@ from _reader_view import ReaderView, redirect_to, without_loose_brackets
 from _residual import MARKUP, without_protected
 from _verdicts import judge
 
+from mluke_core.corpus.paragraphs import Paragraph
 from mluke_core.corpus.wikis import load_wiki
-from mluke_core.corpus.wikitext import Paragraph
 from mluke_core.errors import DataError
 
 DATA = Path(__file__).parent.parent / "data" / "parsoid"

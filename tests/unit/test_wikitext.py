@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mluke_core.corpus.paragraphs import Paragraph
 from mluke_core.corpus.wikis import load_wiki
-from mluke_core.corpus.wikitext import Paragraph, WikitextExtractor
+from mluke_core.corpus.wikitext import WikitextExtractor
 
 
 def extract(text: str, language: str = "en", **options: bool) -> list[Paragraph]:
