@@ -142,6 +142,8 @@ class Titles:
                 # Behind the wiki's own prefix every link is one that shows.
                 text = rest
                 escaped = True
+                if not text:  # [[en:]] is the main page, whatever its title
+                    return Target("interwiki", "", fragment, False)
                 continue
             elif (name in wiki.languages or name in wiki.interwiki) and _ILLEGAL.search(rest):
                 return INVALID

@@ -65,6 +65,7 @@ def test_articles(raw: str, title: str) -> None:
         ("TALK:a", "namespace"),
         ("fr:a", "interlanguage"),
         ("zh-min-nan:a", "interlanguage"),
+        ("en:", "interwiki"),
         ("wikt:a", "interwiki"),
         ("commons:File:a", "interwiki"),
         ("Q:a", "interwiki"),
