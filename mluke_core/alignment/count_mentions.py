@@ -20,7 +20,7 @@ from mluke_core.alignment.database import connect, fetch_table, require_columns
 from mluke_core.alignment.mention_text import normalize_mention
 from mluke_core.alignment.occurrences import OccurrenceCounter
 from mluke_core.alignment.page_columns import PAGES_PER_BATCH, open_pages, page_texts
-from mluke_core.io.parquet import stage_metadata, write_table
+from mluke_core.io.parquet import batches, stage_metadata, write_table
 
 log = logging.getLogger("mluke")
 
@@ -126,14 +126,14 @@ def count_mentions(
 def read_anchors(pages: Sequence[Path], language: str, maximum_words: int) -> pa.RecordBatchReader:
     """Normalised anchor and target of every link, as columns ``mention`` and ``target``."""
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def anchors() -> Iterator[pa.RecordBatch]:
         for path in pages:
             with open_pages(path) as file:
-                for batch in file.iter_batches(PAGES_PER_BATCH, columns=["paragraphs"]):
+                for batch in batches(file, PAGES_PER_BATCH, ["paragraphs"]):
                     paragraphs = batch.column(0).flatten()
                     yield _anchors_of(paragraphs, language, maximum_words)
 
-    return pa.RecordBatchReader.from_batches(ANCHORS_SCHEMA, batches())
+    return pa.RecordBatchReader.from_batches(ANCHORS_SCHEMA, anchors())
 
 
 def _anchors_of(paragraphs: pa.StructArray, language: str, maximum_words: int) -> pa.RecordBatch:

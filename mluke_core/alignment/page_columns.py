@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from mluke_core.alignment.database import open_parquet
 from mluke_core.errors import DataError
+from mluke_core.io.parquet import batches
 
 TARGETS_SCHEMA = pa.schema([("target", pa.string())])
 PAGES_PER_TARGET_BATCH = 4096
@@ -37,17 +38,15 @@ def link_targets(pages: Sequence[Path]) -> pa.RecordBatchReader:
     Only that one column of the files is read: text and offsets stay on disk.
     """
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def targets() -> Iterator[pa.RecordBatch]:
         for path in pages:
             with open_pages(path) as file:
-                for batch in file.iter_batches(
-                    PAGES_PER_TARGET_BATCH, columns=[leaf_column(file, "target")]
-                ):
+                for batch in batches(file, PAGES_PER_TARGET_BATCH, [leaf_column(file, "target")]):
                     links = batch.column(0).flatten().field("links").flatten()
-                    targets = links.field("target").cast(pa.string())
-                    yield pa.record_batch([targets], schema=TARGETS_SCHEMA)
+                    column = links.field("target").cast(pa.string())
+                    yield pa.record_batch([column], schema=TARGETS_SCHEMA)
 
-    return pa.RecordBatchReader.from_batches(TARGETS_SCHEMA, batches())
+    return pa.RecordBatchReader.from_batches(TARGETS_SCHEMA, targets())
 
 
 def page_texts(pages: Sequence[Path]) -> Iterator[str]:
@@ -55,7 +54,7 @@ def page_texts(pages: Sequence[Path]) -> Iterator[str]:
     for path in pages:
         with open_pages(path) as file:
             column = leaf_column(file, "text")
-            for batch in file.iter_batches(PAGES_PER_BATCH, columns=[column]):
+            for batch in batches(file, PAGES_PER_BATCH, [column]):
                 paragraphs = batch.column(0)
                 bounds = list_bounds(paragraphs)
                 texts = paragraphs.flatten().field("text").to_pylist()

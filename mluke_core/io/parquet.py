@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -170,6 +170,17 @@ def write_table(path: str | Path, table: pa.Table, metadata: dict[str, Any]) -> 
             compression=COMPRESSION,
             compression_level=COMPRESSION_LEVEL,
         )
+
+
+def batches(
+    file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Batches of at most ``rows`` rows, row group by row group.
+
+    Asked for batches of a whole file, the reader buffers all that it will need of it.
+    """
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from mluke_core.errors import DataError
 from mluke_core.io.files import atomic_path, file_digest
+from mluke_core.io.parquet import batches
 from mluke_core.pretraining.manifest import Shard
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def unpack_shard(shard: Shard, folder: Path, limits: Limits) -> None:
         pa.ipc.new_file(train, schema) as train_sink,
         pa.ipc.new_file(validation, schema) as validation_sink,
     ):
-        for batch in stored.iter_batches(_ROWS, columns=[*COLUMNS, "validation"]):
+        for batch in batches(stored, _ROWS, [*COLUMNS, "validation"]):
             held_out = batch.column("validation")
             rows = batch.select(list(COLUMNS))
             _check_batch(shard.path, rows, sum(counts.values()), limits)

@@ -76,6 +76,8 @@ def reference_titles(
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    from mluke_core.io.parquet import batches
+
     try:
         vocabulary = pq.ParquetFile(path)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
@@ -89,7 +91,7 @@ def reference_titles(
         for language, forms in wanted.items()
     }
     found: dict[str, dict[str, int]] = {language: {} for language in names}
-    for batch in vocabulary.iter_batches(65536, columns=["entity_id", "titles"]):
+    for batch in batches(vocabulary, 65536, ["entity_id", "titles"]):
         titles = batch.column("titles")
         parents = pc.list_parent_indices(titles)
         flat = pc.list_flatten(titles)

@@ -21,6 +21,7 @@ from mluke_core.alignment.page_columns import (
     list_bounds,
     open_pages,
 )
+from mluke_core.io.parquet import batches
 
 # What stands for the entity of a link that leads to none.
 NO_ITEM = -1
@@ -91,10 +92,8 @@ class LinkedPage:
 def linked_pages(path: Path, targets: TargetIndex) -> Iterator[list[LinkedPage]]:
     """The articles of a page file in its order, some hundred at a time."""
     with open_pages(path) as file:
-        # Group by group: asked for all, the reader would buffer the whole file.
-        for group in range(file.num_row_groups):
-            for batch in file.iter_batches(PAGES_PER_BATCH, row_groups=[group]):
-                yield list(_pages_of(batch, targets))
+        for batch in batches(file, PAGES_PER_BATCH):
+            yield list(_pages_of(batch, targets))
 
 
 def _pages_of(batch: pa.RecordBatch, targets: TargetIndex) -> Iterator[LinkedPage]:
