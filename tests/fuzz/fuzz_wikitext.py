@@ -23,11 +23,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["mluke_core.corpus"]):
+    from mluke_core.corpus import titles, wikitext
     from mluke_core.corpus.wikis import known_languages, load_wiki
     from mluke_core.corpus.wikitext import WikitextExtractor
 
 from tests.wikitext_world import MARKUP, check_page  # noqa: E402
 
+# Fifty extractors that remember as much as one does would take gigabytes, and nothing would ever be
+# forgotten within an hour.
+wikitext._REMEMBERED = titles.CACHE_SIZE = 2000
 EXTRACTORS = [
     WikitextExtractor(load_wiki(language), link_trails)
     for language in known_languages()
