@@ -25,7 +25,12 @@ from mluke_core.config import read_yaml
 from mluke_core.corpus.extract import extract_part
 from mluke_core.corpus.redirects import resolve_redirects
 from mluke_core.io.parquet import stage_metadata, write_table
-from tests.alignment_world import read_rows
+from mluke_core.sequences.build_sequences import build_sequences
+from mluke_core.sequences.build_tokenizer import build_tokenizer
+from mluke_core.sequences.links import TargetIndex
+from mluke_core.sequences.packing import SequenceSettings
+from mluke_core.sequences.tokenizer import Tokenizer
+from tests.alignment_world import read_rows, write_source
 from tests.conftest import ROOT
 
 LANGUAGES = sorted(read_yaml(ROOT / "config.yaml")["languages"])
@@ -99,3 +104,47 @@ def test_few_entities_pass_when_the_target_must_be_a_page_of_the_excerpt(folder:
     sizes = report["size_by_minimum_languages"]
     assert isinstance(sizes, dict)
     assert (sizes["2"], sizes["3"]) == (62, 31)
+
+
+def test_sequences_of_the_excerpts(folder: Path, mirror: Path, tmp_path: Path) -> None:
+    """Frozen: sequences, their tokens and their entities, with the tokenizer of XLM-R."""
+    vocabulary_report(folder, "sitelinks")
+    vocabulary = folder / "by-sitelinks" / "vocabulary.parquet"
+    names = ("sentencepiece.bpe.model", "tokenizer.json", "tokenizer_config.json")
+    files = [
+        mirror / "huggingface.co/FacebookAI/xlm-roberta-base/resolve/main" / name for name in names
+    ]
+    build_tokenizer(
+        write_source(tmp_path / "s.json", "xlmr", files), "sentencepiece", tmp_path / "xlmr"
+    )
+    tokenizer = Tokenizer.load(tmp_path / "xlmr")
+    found = {}
+    for language in ("ar", "bn", "el", "en", "ja", "vi", "zh"):
+        pages = folder / f"pages/{language}.parquet"
+        targets = TargetIndex.resolve(
+            pages,
+            folder / f"redirects/{language}.parquet",
+            folder / f"sitelinks/{language}.parquet",
+            vocabulary,
+            language,
+        )
+        counts = build_sequences(
+            language,
+            pages,
+            targets,
+            tokenizer,
+            "",
+            SequenceSettings(),
+            42,
+            tmp_path / f"{language}.parquet",
+        )
+        found[language] = (counts.sequences, counts.tokens, counts.entities)
+    assert found == {
+        "ar": (8, 3920, 18),
+        "bn": (775, 362623, 1604),
+        "el": (1687, 802328, 7499),
+        "en": (852, 413251, 1532),
+        "ja": (2606, 1255008, 6513),
+        "vi": (1386, 655408, 4853),
+        "zh": (16, 7858, 40),
+    }
