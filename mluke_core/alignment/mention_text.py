@@ -19,10 +19,7 @@ MARK = "\x01"
 
 _TURKISH = str.maketrans({"I": "ı", "İ": "i"})
 # Typographic variants that anchors and running text use at random.
-_VARIANTS = str.maketrans(
-    {"’": "'", "ʼ": "'", "\u00a0": " ", "\u202f": " ", "\u3000": " ", "ς": "σ"}
-)
-_HAS_VARIANT = frozenset("’ʼ\u00a0\u202f\u3000ς")
+_VARIANTS = {"’": "'", "ʼ": "'", "\u00a0": " ", "\u202f": " ", "\u3000": " ", "ς": "σ"}
 
 # Scripts without spaces between words: a mention may begin and end at any character.
 _UNSPACED_RANGES = (
@@ -53,8 +50,8 @@ def fold(text: str, language: str) -> str:
     if len(folded) != len(text):
         # Some letters have a lower case of two characters: those stay as they are.
         folded = "".join(lower if len(lower := letter.lower()) == 1 else letter for letter in text)
-    if not _HAS_VARIANT.isdisjoint(folded):
-        folded = folded.translate(_VARIANTS)
+    for variant, usual in _VARIANTS.items():
+        folded = folded.replace(variant, usual)
     return folded
 
 
