@@ -13,6 +13,8 @@ from mluke_core.corpus.wikis import CATEGORY, FILE, MEDIA, Wiki
 ARTICLE = "article"
 MAXIMUM_TITLE_BYTES = 255
 CACHE_SIZE = 100_000
+# Longer ones are hardly ever titles, and some are as long as their page.
+_REMEMBERED_LENGTH = 300
 
 _SPACE = re.compile("[ _\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\t\n]+")
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
@@ -81,9 +83,10 @@ class Titles:
         target = self._cache.get(raw)
         if target is None:
             target = self._parse(raw)
-            if len(self._cache) >= CACHE_SIZE:
-                self._cache.clear()
-            self._cache[raw] = target
+            if len(raw) <= _REMEMBERED_LENGTH:
+                if len(self._cache) >= CACHE_SIZE:
+                    self._cache.clear()
+                self._cache[raw] = target
         return target
 
     def article(self, raw: str) -> str:
