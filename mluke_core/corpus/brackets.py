@@ -154,5 +154,6 @@ def _raw_target(text: str, start: int, close: int) -> tuple[str, int]:
         end = close
     nested = text.find("[[", start, end)
     bar = text.find("|", start, nested if nested >= 0 else end)
-    raw = text[start : bar if bar >= 0 else end]
+    # Brackets inside make a target invalid: the first of them says as much as all.
+    raw = text[start : bar if bar >= 0 else nested + 1 if nested >= 0 else end]
     return (raw if "\n" not in raw else raw.partition("\n")[0] + "<"), bar + 1 if bar >= 0 else -1
