@@ -154,7 +154,9 @@ def run(arguments: argparse.Namespace) -> list[Row]:
         if language not in dumps:
             continue
         dump = dumps[language]
-        best = take_turns({"ours": ours(dump, language), **slow_peers(dump, arguments)}, 1)
+        best = take_turns(
+            {"ours": ours(dump, language), **slow_peers(dump, arguments)}, min(rounds, 2)
+        )
         rows.append(_faster(best, "wikiextractor", language, ">= 4"))
         rows.append(_faster(best, "wikipedia2vec", language, ">= 8"))
     name, seconds = slowest_page()
