@@ -68,6 +68,11 @@ class Usage:
     """Largest resident size of any one of them."""
 
 
+def use_one_core() -> None:
+    """Keep this process and what it starts on one core; moving between cores empties caches."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def run_process(
     command: Sequence[str | Path],
     *,
@@ -159,7 +164,7 @@ def machine(packages: Sequence[str]) -> str:
         ),
         platform.machine(),
     )
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count()
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return f"{model}, {cores} cores; Python {platform.python_version()}, {versions}"
 

@@ -29,7 +29,7 @@ from _alignment_inputs import (
     linked_pages,
     mentions_and_texts,
 )
-from _bench import ROOT, Row, Usage, cpu_seconds, main, peer_python, run_process
+from _bench import ROOT, Row, Usage, cpu_seconds, main, peer_python, run_process, use_one_core
 
 sys.path.insert(0, str(ROOT))
 
@@ -45,6 +45,7 @@ REPEATS = 3
 
 
 def run(arguments: argparse.Namespace) -> list[Row]:
+    use_one_core()
     quick = arguments.quick
     shared = [f"{name}=={version(name)}" for name in SHARED]
     python = peer_python("alignment", [*PEERS, *shared], arguments.peer_path)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from _bench import CACHE, ROOT, Row, cpu_seconds, main, peer_python, run_process
+from _bench import CACHE, ROOT, Row, cpu_seconds, main, peer_python, run_process, use_one_core
 
 sys.path.insert(0, str(ROOT))
 
@@ -334,6 +334,7 @@ def write_random_part(path: Path, report: Path, size: int) -> None:
 def run(arguments: argparse.Namespace) -> list[Row]:
     from importlib.metadata import version
 
+    use_one_core()
     requirements = [*PEER, *(f"{name}=={version(name)}" for name in SHARED)]
     python = peer_python("slow-sequences", requirements, arguments.peer_path)
     FOLDER.mkdir(parents=True, exist_ok=True)
