@@ -69,7 +69,7 @@ class Usage:
 
 
 def use_one_core() -> None:
-    """Keep this process and what it starts on one core; moving between cores empties caches."""
+    """Keep this process and what it starts on one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 

@@ -4,8 +4,8 @@ Inputs are the real dumps of the sample, per language, their pages repeated unde
 the XML has 100 MB (English once more with 1 GB, for the memory). Of most languages the sample has
 one to seven articles; repeated, such a file is bzip2's best case, read at up to three times the
 speed of one whose pages differ. So the other languages are added up twice: weighted by how much XML
-of each the sample has, and 100 MB of each. All figures are CPU seconds of
-whole processes on one core, start-up included, and the least of three runs that take turns.
+of each the sample has, and 100 MB of each. All figures are CPU seconds of whole processes on one
+core, start-up included, and the least of three runs that take turns (of two beside the slow peers).
 Ours is the step `extract` (bzip2 to zstd Parquet); the peers are `bzip2 -dc`, which bounds what any
 reader of such a file can reach, `wikiextractor --no-templates --links --json` and
 `wikipedia2vec build-dump-db` (the extractor of the paper's authors). Run it on an idle machine:

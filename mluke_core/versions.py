@@ -11,7 +11,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "make_miniature": 1,
     "download_dump": 1,
     "download_source": 1,
-    "extract": 3,
+    "extract": 4,
     "resolve_redirects": 2,
     "extraction_report": 1,
     "sitelinks": 1,

@@ -18,7 +18,7 @@ _SIMPLE_INSIDE = r"[^][|\n<>{}]*+(?:\|[^][]*+)?+\]\]"
 # What the last third takes for a link.
 SIMPLE = rf"\[\[{_SIMPLE_INSIDE}"
 # [[http://… is an external link in brackets.
-_OTHER = re.compile(rf"\[\[(?:\[++|(?!{_SIMPLE_INSIDE})(?!{PROTOCOL})|(?={PROTOCOL}()))")
+_OTHER = re.compile(rf"\[\[(?:\[++|(?={PROTOCOL}())|(?!{_SIMPLE_INSIDE}))")
 _FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
 # A link with links inside, as in a picture's caption: most need no look at the whole page.
 _CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")
@@ -63,7 +63,7 @@ def simplify_links(text: str, titles: Titles, dropped: Counter[str]) -> tuple[st
             if end >= position:
                 kept.append(text[position:end])
                 position = end + 2
-        if match.lastindex:
+        if match.lastindex:  # [[http://…
             kept.append(text[position:start] + protect("["))
             position = start + 1
             protected = True

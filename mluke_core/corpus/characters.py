@@ -83,7 +83,7 @@ def clean_characters(text: str) -> str:
         if "\u200d" in text or "\u200c" in text:
             text = _STRAY_JOINERS.sub("", text)
     while "  " in text:
-        # Three times as fast as replacing.
+        # Quicker than replacing.
         text = " ".join(text.split("  "))
     return text
 

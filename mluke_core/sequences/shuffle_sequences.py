@@ -20,11 +20,11 @@ import pyarrow as pa
 from mluke_core.alignment.database import open_parquet
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.io.files import atomic_path, file_digest, read_json
-from mluke_core.io.parquet import read_metadata, stage_metadata
+from mluke_core.io.parquet import batches, read_metadata, stage_metadata
 from mluke_core.io.progress import Progress
 from mluke_core.pretraining.hashing import key_of, mix
 from mluke_core.sequences.packing import SequenceCounts
-from mluke_core.sequences.store import ROW_GROUP_SIZE, SCHEMA, ShardWriter, row_groups
+from mluke_core.sequences.store import ROW_GROUP_SIZE, SCHEMA, ShardWriter
 
 # A bucket is sorted in memory, where it stands three times at most.
 BUCKET_BYTES = 64 << 20
@@ -153,7 +153,7 @@ def _keyed(files: Iterable[Path], key: int) -> Iterator[pa.RecordBatch]:
     page, place = -1, 0
     for path in files:
         with open_parquet(path) as file:
-            for batch in row_groups(file):
+            for batch in batches(file, ROW_GROUP_SIZE):
                 pages = batch.column("page_id").to_numpy()
                 places = places_in_page(pages, page, place)
                 page, place = int(pages[-1]), int(places[-1]) + 1
@@ -179,7 +179,7 @@ def places_in_page(pages: np.ndarray, last_page: int, next_place: int) -> np.nda
     return places
 
 
-def _deal_out(batches: Iterable[pa.RecordBatch], paths: Sequence[Path], bits: int) -> None:
+def _deal_out(keyed: Iterable[pa.RecordBatch], paths: Sequence[Path], bits: int) -> None:
     """Write each row to the bucket that the leading ``bits`` of its key number."""
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with ExitStack() as stack:
@@ -187,7 +187,7 @@ def _deal_out(batches: Iterable[pa.RecordBatch], paths: Sequence[Path], bits: in
             stack.enter_context(pa.ipc.new_file(str(path), _BUCKET_SCHEMA, options=options))
             for path in paths
         ]
-        for batch in batches:
+        for batch in keyed:
             # Two shifts: numpy gives back the number itself for one by all 64 bits.
             keys = batch.column(KEY).to_numpy()
             buckets = (keys >> np.uint64(1)) >> np.uint64(63 - bits)

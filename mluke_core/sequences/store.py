@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
@@ -102,12 +102,6 @@ def _flat(lists: list[list[int]] | list[Mention]) -> np.ndarray:
 
 def _bounds(lengths: Iterable[int]) -> np.ndarray:
     return np.array([0, *accumulate(lengths)], np.int32)
-
-
-def row_groups(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    """Each row group of a file as one batch; ``iter_batches`` would buffer the whole file."""
-    for number in range(file.num_row_groups):
-        yield from file.read_row_group(number).combine_chunks().to_batches()
 
 
 @dataclass
