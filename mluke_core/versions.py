@@ -42,5 +42,5 @@ STAGE_VERSIONS: dict[str, int] = {
     "table": 2,
     "figures": 3,
     "provenance": 2,
-    "report": 1,
+    "report": 2,
 }

@@ -264,13 +264,15 @@ rule figure_comparison:
         ENVIRONMENT
     params:
         version=STAGE_VERSIONS["figures"],
+        kind=lambda wildcards: plan.comparison_figure(CONFIG, wildcards.table)[0],
         settings=lambda wildcards: settings(
             scale=CONFIG["scale"],
             title=CONFIG["tables"][wildcards.table]["title"],
             systems=plan.row_entries(CONFIG, table_systems(wildcards.table)),
+            **plan.comparison_figure(CONFIG, wildcards.table)[1],
         ),
     shell:
-        "python workflow_scripts/figures.py --kind comparison --settings {params.settings:q} "
+        "python workflow_scripts/figures.py --kind {params.kind} --settings {params.settings:q} "
         "--inputs {input:q} --output {output:q} --log {log:q}"
 
 
@@ -383,7 +385,7 @@ rule figures:
         expand(f"{R}/figures/finetuning/{{task}}.svg", task=TUNED_TASKS),
         expand(
             f"{R}/figures/comparison/{{table}}.svg",
-            table=[table for table in TABLES if of_kind(table, "scores")],
+            table=[table for table in TABLES if plan.comparison_figure(CONFIG, table)],
         ),
         expand(f"{R}/figures/projection/{{probe}}.svg", probe=EMBEDDED),
         [f"{R}/figures/sweep.svg"] if "modularity" in EMBEDDED else [],

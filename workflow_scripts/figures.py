@@ -8,7 +8,8 @@ Example:
 
 Kinds and their inputs: loss (folders of a model's stages, in order), corpus (reports/corpus.json),
 sampling (sequences/manifest.json), vocabulary (reports/vocabulary.json), resources
-(reports/resources.json), finetuning (result.json of all runs of a task), comparison (a csv table).
+(reports/resources.json), finetuning (result.json of all runs of a task), comparison and pairs
+(a csv table).
 """
 
 import argparse

@@ -14,6 +14,11 @@ from mluke_core.config import is_available, tests, unavailable_reason
 Config = Mapping[str, Any]
 LANGUAGE_BIAS_TESTS = ["mlama"]
 GXLT_TESTS = ["mlqa", "gxlt"]
+COMPARISON_FIGURES: dict[str, tuple[str, dict[str, str]]] = {
+    "scores": ("comparison", {}),
+    "language_bias": ("comparison", {"measure": "ratio_percent"}),
+    "gxlt": ("pairs", {}),
+}
 
 
 def is_luke(config: Config, system: str) -> bool:
@@ -73,6 +78,14 @@ def row_entries(config: Config, systems: list[str]) -> dict[str, dict[str, Any]]
         }
         for name in systems
     }
+
+
+def comparison_figure(config: Config, table: str) -> tuple[str, dict[str, str]] | None:
+    """The kind of figure that sets a table's numbers beside the paper's, and its own settings.
+
+    None for tables without scores: the corpus has a figure of its own, hyper-parameters have none.
+    """
+    return COMPARISON_FIGURES.get(config["tables"][table]["kind"])
 
 
 def missing_tests(config: Config, table: str) -> dict[str, str]:

@@ -13,11 +13,17 @@ import pytest
 from mluke_core.errors import DataError, MlukeError
 from mluke_core.io.features import read_features, write_features
 from mluke_core.reporting.csv_format import to_csv
-from mluke_core.reporting.figures.comparison import comparison_finding, read_dots
+from mluke_core.reporting.figures.comparison import (
+    Dot,
+    comparison_finding,
+    only_measure,
+    read_dots,
+)
 from mluke_core.reporting.figures.draw import FIGURES, draw_figure
 from mluke_core.reporting.figures.finetuning import Run, finetuning_finding, read_run
 from mluke_core.reporting.figures.languages import corpus_finding
 from mluke_core.reporting.figures.loss import Stage, finding, read_stage
+from mluke_core.reporting.figures.pairs import pair_matrix, pairs_finding
 from mluke_core.reporting.figures.projection import (
     components,
     language_share,
@@ -55,6 +61,8 @@ def inputs(
     resources.write_text(json.dumps(summarise(read_benchmarks(DATA / "benchmarks"))))
     table = folder / "table3.csv"
     table.write_text(to_csv(build("table3")), encoding="utf-8")
+    pairs = folder / "tableF.csv"
+    pairs.write_text(to_csv(build("tableF")), encoding="utf-8")
     results = sorted(DATA.glob("finetuned/*/relation/*/result.json"))
     pair = ["mluke-w-mini", "mluke-e-mini"]
     vectors = [folder / f"{system}.npz" for system in pair]
@@ -85,6 +93,10 @@ def inputs(
         "comparison": (
             [table],
             {"title": config()["tables"]["table3"]["title"], "systems": systems()},
+        ),
+        "pairs": (
+            [pairs],
+            {"title": config()["tables"]["tableF"]["title"], "systems": systems()},
         ),
     }
 
@@ -201,6 +213,30 @@ def test_dots_are_the_measured_rows_of_the_table(tmp_path: Path) -> None:
     assert comparison_finding("Table 3: x", [dot for dot in dots if dot.column == "zz"]) == (
         "Table 3: nothing was measured in this run"
     )
+
+
+def test_one_measure_of_a_table_with_several(tmp_path: Path) -> None:
+    path = tmp_path / "table6.csv"
+    path.write_text(to_csv(build("table6")), encoding="utf-8")
+    shares = only_measure(read_dots(path), "ratio_percent")
+    assert {dot.column for dot in shares} == set(config()["tables"]["table6"]["languages"])
+    assert {dot.block for dot in shares} == {"ratio_percent"}
+    assert all(dot.measured is None or 0 < dot.measured <= 100 for dot in shares)
+
+
+def test_pairs_of_languages_become_a_matrix_of_contexts_and_questions() -> None:
+    def dot(pair: str, f1: float | None) -> Dot:
+        return Dot("G-XLT", ("a", "default"), pair, f1, None, None, None, None)
+
+    dots = [dot("avg42", 5.0), dot("en-en", 8.0), dot("en-de", 6.0), dot("de-en", 5.0)]
+    languages, matrix_CQ = pair_matrix([*dots, dot("de-de", None)])
+    assert languages == ["en", "de"]
+    np.testing.assert_array_equal(matrix_CQ, [[8.0, 6.0], [5.0, np.nan]])
+    assert pairs_finding("Appendix F: x", {"a": (languages, matrix_CQ)}) == (
+        "Appendix F: with a question in another language than its context, F1 is 2.5 lower "
+        "(mean of 1 systems)"
+    )
+    assert "no pair" in pairs_finding("Appendix F: x", {"a": (["en"], np.array([[8.0]]))})
 
 
 def test_another_csv_is_no_table(tmp_path: Path) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from mluke_core.errors import DataError
+from mluke_core.io.files import write_json
+from mluke_core.io.parquet import stage_metadata, write_table
 from mluke_core.reporting.__main__ import main as reporting_main
 from mluke_core.reporting.compare import compare_runs
 from mluke_core.reporting.page.examples import OUTCOMES, choose, examples_of, pair_of
 from mluke_core.reporting.page.facts import short_facts
 from mluke_core.reporting.page.matrices import confusion_matrices, relation_matrices
+from mluke_core.reporting.page.mentions import mention_marks
 from mluke_core.reporting.page.page import gains, report_page
 from mluke_core.reporting.page.svg import read_figure
 from mluke_core.reporting.run_folder import RunFolder
@@ -122,6 +127,32 @@ def test_examples_of_every_outcome(folder: Path) -> None:
     assert [piece.kinds for piece in relation.text if piece.kinds] == ["head", "tail"]
     question = next(example for example in examples if example.test == "xquad")
     assert any("gold" in piece.kinds for piece in question.text)
+
+
+def test_questions_show_the_entities_that_were_read(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    model = run.path / "pretrained" / run.systems[ENTITIES]["model"]
+    names = ["[PAD]", "[UNK]", "[MASK]", "en:Germany", "en:Berlin"]
+    write_json(model / "entity_vocab.json", {name: number for number, name in enumerate(names)})
+    columns = {
+        "title_language": ["en", "en"],
+        "article": ["Berlin", "Berlin"],
+        "language": ["en", "en"],
+        "mention": ["germany", "a city"],
+        "title": ["Germany", "Berlin"],
+        "entity_id": pa.array([3, 4], pa.int32()),
+        "link_probability": [0.5, 0.5],
+    }
+    articles = run.path / "mentions" / "articles.parquet"
+    write_table(articles, pa.table(columns), stage_metadata("article_mentions", {}))
+    pair = pair_of(run)
+    assert pair is not None
+    question = next(e for e in examples_of(run, pair) if (e.test, e.column) == ("xquad", "en"))
+    marked = {p.text: (p.kinds, p.label) for p in question.text if "entity" in p.kinds}
+    assert marked["a city"] == ("entity", "Berlin")
+    assert "gold" in marked["Germany"][0] and "Germany" not in marked["Germany"][1]
+    assert mention_marks(run, WORDS)("Germany", "en", "Berlin", "en") == []
 
 
 def test_examples_are_chosen_by_their_ids_alone() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,6 +24,7 @@ from mluke_core.reporting.figures.style import (
 from mluke_core.reporting.score_tables import COLUMN_LABELS, row_label
 
 PANEL_HEIGHT_PER_COLUMN = 0.21
+BLOCK_LABELS = {"ratio_percent": "share, %"}
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,32 @@ def read_dots(path: str | Path) -> list[Dot]:
         ]
 
 
+def only_measure(dots: Sequence[Dot], measure: str) -> list[Dot]:
+    """Dots of one measure of a table whose columns are ``group:measure``, with a column per group.
+
+    >>> dot = Dot("en", ("a", "default"), "en:ratio_percent", 50.0, None, None, 41.0, 9.0)
+    >>> [(dot.block, dot.column) for dot in only_measure([dot], "ratio_percent")]
+    [('ratio_percent', 'en')]
+    """
+    split = [(dot, *dot.column.rpartition(":")[::2]) for dot in dots]
+    return [
+        replace(dot, block=measure, column=group) for dot, group, name in split if name == measure
+    ]
+
+
 def draw_comparison(inputs: Sequence[Path], settings: dict[str, Any], output: Path) -> None:
     """Draw a row of panels per block of the table, a panel per system.
 
     Args:
         inputs: the table's csv file.
-        settings: ``scale``, ``title`` (the table's) and ``systems`` (name → entry).
+        settings: ``scale``, ``title`` (the table's), ``systems`` (name → entry) and, for a table
+            with several measures in a column group, ``measure`` (the one to draw).
         output: svg file.
     """
     title, systems = required_settings(settings, "title", "systems")
     dots = read_dots(inputs[0])
+    if "measure" in settings:
+        dots = only_measure(dots, settings["measure"])
     blocks = list(dict.fromkeys(dot.block for dot in dots))
     rows = list(dict.fromkeys(dot.row for dot in dots))
     if not dots:
@@ -107,7 +124,7 @@ def draw_comparison(inputs: Sequence[Path], settings: dict[str, Any], output: Pa
                 [COLUMN_LABELS.get(column, column) for column in columns[block]],
             )
             first.invert_yaxis()
-            first.set_ylabel(block, fontweight="bold", color=INK)
+            first.set_ylabel(BLOCK_LABELS.get(block, block), fontweight="bold", color=INK)
         _legend(figure, dots)
         finish(figure, comparison_finding(title, dots), settings["scale"], output)
 

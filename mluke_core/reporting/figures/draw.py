@@ -12,6 +12,7 @@ from mluke_core.reporting.figures.comparison import draw_comparison
 from mluke_core.reporting.figures.finetuning import draw_finetuning
 from mluke_core.reporting.figures.languages import draw_corpus, draw_sampling
 from mluke_core.reporting.figures.loss import draw_loss
+from mluke_core.reporting.figures.pairs import draw_pairs
 from mluke_core.reporting.figures.projection import draw_projection
 from mluke_core.reporting.figures.resources import draw_resources
 from mluke_core.reporting.figures.sweep import draw_sweep
@@ -26,6 +27,7 @@ FIGURES: dict[str, Draw] = {
     "resources": draw_resources,
     "finetuning": draw_finetuning,
     "comparison": draw_comparison,
+    "pairs": draw_pairs,
     "projection": draw_projection,
     "sweep": draw_sweep,
 }

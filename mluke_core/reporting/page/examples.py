@@ -20,6 +20,7 @@ from mluke_core.io.sources import Source
 from mluke_core.metrics import mlqa, relx, squad
 from mluke_core.probes.mlama_data import read_templates
 from mluke_core.reporting import plan
+from mluke_core.reporting.page.mentions import FindMentions, mention_marks
 from mluke_core.reporting.page.segments import Mark, Piece, clipped, pieces
 from mluke_core.reporting.run_folder import RunFolder
 from mluke_core.tasks.collections import TestColumn, test_columns
@@ -135,13 +136,14 @@ def _task_examples(run: RunFolder, pair: Pair, test: str) -> list[Example]:
         answers.append({c: a for (r, c), a in read_predictions(path).items() if r == best})
         scored.append(results)
     settings = plan.scoring_settings(run.config, test)
+    mentions = mention_marks(run, pair.second)
     found = []
     for column in test_columns(settings, run.sources(test)):
         key = next((key for key in scored[0] if key[1] == column.name), None)
         if column.path is None or key is None or key not in scored[1]:
             continue
         given = [answer[column.name] for answer in answers]
-        show, right = SHOWS[settings["metrics"]](column, pair)
+        show, right = SHOWS[settings["metrics"]](column, pair, mentions)
         outcomes = {
             example: outcome_of(*(right(example, answer.get(example, "")) for answer in given))
             for example in scored[0][key].ids
@@ -156,11 +158,14 @@ def _task_examples(run: RunFolder, pair: Pair, test: str) -> list[Example]:
 Right = Callable[[str, str], bool]
 
 
-def _questions(column: TestColumn, pair: Pair, by_language: bool) -> tuple[Show, Right]:
+def _questions(
+    column: TestColumn, pair: Pair, mentions: FindMentions, by_language: bool
+) -> tuple[Show, Right]:
     """Questions; an answer is right when its F1 is 1, by MLQA's rules or by SQuAD's."""
     assert column.path is not None
-    questions = {q.id: q for q in read_questions(column.path, **column.languages).examples}
-    language = column.languages["context_language"]
+    dataset = read_questions(column.path, **column.languages)
+    questions = {q.id: q for q in dataset.examples}
+    language = dataset.context_language
 
     def right(example: str, answer: str) -> bool:
         golds = questions[example].texts
@@ -170,11 +175,13 @@ def _questions(column: TestColumn, pair: Pair, by_language: bool) -> tuple[Show,
 
     def show(example: str, first: str, second: str) -> tuple[Sequence[Piece], list[Line]]:
         question = questions[example]
-        text, marks = clipped(
-            question.context, _answers(question, first, second), CONTEXT_CHARACTERS
-        )
+        article = (question.title, dataset.title_language)
+        answers = _answers(question, first, second)
+        entities = mentions(question.context, language, *article)
+        text, marks = clipped(question.context, answers, CONTEXT_CHARACTERS, entities)
+        asked = mentions(question.question, dataset.question_language, *article)
         lines = [
-            Line("question", pieces(question.question, [])),
+            Line("question", pieces(question.question, asked)),
             Line("gold", pieces(" / ".join(dict.fromkeys(question.texts)), [])),
             Line(pair.labels[0], pieces(first, []), right(example, first)),
             Line(pair.labels[1], pieces(second, []), right(example, second)),
@@ -209,7 +216,7 @@ def _occurrences(text: str, part: str) -> list[int]:
     return places
 
 
-def _relations(column: TestColumn, pair: Pair) -> tuple[Show, Right]:
+def _relations(column: TestColumn, pair: Pair, _: FindMentions) -> tuple[Show, Right]:
     assert column.path is not None
     examples = {e.id: e for e in read_relations(column.path).examples}
 
@@ -229,7 +236,7 @@ def _relations(column: TestColumn, pair: Pair) -> tuple[Show, Right]:
     return show, right
 
 
-def _sentences(column: TestColumn, pair: Pair) -> tuple[Show, Right]:
+def _sentences(column: TestColumn, pair: Pair, _: FindMentions) -> tuple[Show, Right]:
     assert column.path is not None
     sentences = {s.id: s for s in read_sentences(column.path).examples}
 
@@ -258,7 +265,7 @@ def _sentences(column: TestColumn, pair: Pair) -> tuple[Show, Right]:
     return show, right
 
 
-SHOWS: dict[str, Callable[[TestColumn, Pair], tuple[Show, Right]]] = {
+SHOWS: dict[str, Callable[[TestColumn, Pair, FindMentions], tuple[Show, Right]]] = {
     "squad": partial(_questions, by_language=False),
     "mlqa": partial(_questions, by_language=True),
     "relx": _relations,

@@ -14,7 +14,7 @@ class Mark:
     start: int
     end: int
     kind: str
-    """``head``, ``tail``, ``gold``, ``first`` or ``second``: a class of the style sheet."""
+    """``head``, ``tail``, ``gold``, ``first``, ``second`` or ``entity``: a class of the page."""
     label: str = ""
 
 
@@ -48,8 +48,12 @@ def pieces(text: str, marks: Sequence[Mark]) -> list[Piece]:
     return found
 
 
-def clipped(text: str, marks: Sequence[Mark], around: int) -> tuple[str, list[Mark]]:
+def clipped(
+    text: str, marks: Sequence[Mark], around: int, more: Sequence[Mark] = ()
+) -> tuple[str, list[Mark]]:
     """The text around its first marks, with ellipses where it was cut, and the marks moved.
+
+    ``more`` are marks that say nothing about where to cut.
 
     >>> clipped("a" * 50 + "Rome" + "b" * 50, [Mark(50, 54, "gold")], 3)
     ('…aaaRomebbb…', [Mark(start=4, end=8, kind='gold', label='')])
@@ -61,7 +65,7 @@ def clipped(text: str, marks: Sequence[Mark], around: int) -> tuple[str, list[Ma
     shift = len(before) - start
     moved = [
         Mark(mark.start + shift, mark.end + shift, mark.kind, mark.label)
-        for mark in marks
+        for mark in (*marks, *more)
         if start <= mark.start and mark.end <= end
     ]
     return before + text[start:end] + after, moved
