@@ -142,6 +142,7 @@ def test_loss_reads_train_and_validation_of_all_languages_together() -> None:
     assert [step for step, _ in stage.curves["validation", "mlm_loss"]] == list(range(50, 301, 50))
     assert len(stage.curves["train", "mep_loss"]) == 30
     assert stage.unigram["mlm_loss"] == 7.1
+    assert len(stage.curves["train", "mep_accuracy"]) == 30
 
 
 def test_loss_averages_languages_when_the_log_has_no_total(tmp_path: Path) -> None:

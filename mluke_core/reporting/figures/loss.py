@@ -1,4 +1,4 @@
-"""Pretraining loss of one model: train and validation, words and entities, stage by stage."""
+"""Pretraining of one model: loss and accuracy of words and entities, stage by stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from mluke_core.errors import DataError
 from mluke_core.io.files import read_json
 from mluke_core.reporting.figures.style import INK, PALETTE, SOFT, figure_style, finish, new_figure
 
-OBJECTIVES = {"mlm_loss": "Masked words (MLM)", "mep_loss": "Masked entities (MEP)"}
+LOSSES = ("mlm_loss", "mep_loss")
+MEASURES = {
+    "mlm_loss": "Masked words (MLM)",
+    "mlm_accuracy": "Masked words, first guess",
+    "mep_loss": "Masked entities (MEP)",
+    "mep_accuracy": "Masked entities, first guess",
+}
+UNITS = {"loss": "cross-entropy (nats)", "accuracy": "share right"}
 Points = list[tuple[int, float]]
 
 
@@ -24,9 +31,9 @@ class Stage:
     model: str
     name: str
     curves: dict[tuple[str, str], Points]
-    """(split, loss) → step and value; validation over all languages."""
+    """(split, measure) → step and value; validation over all languages."""
     unigram: dict[str, float]
-    """loss → what guessing by frequency alone gives."""
+    """measure → what guessing by frequency alone gives."""
 
 
 def read_stage(folder: str | Path) -> Stage:
@@ -50,20 +57,20 @@ def read_stage(folder: str | Path) -> Stage:
             raise DataError(
                 f"{path}, line {number}: not an entry of a training log (step, split, losses)."
             ) from None
-        for loss in OBJECTIVES:
-            value = entry.get(loss)
+        for measure in MEASURES:
+            value = entry.get(measure)
             if value is None:
                 continue
             if entry.get("language"):
-                by_language.setdefault((split, loss), {}).setdefault(step, []).append(value)
+                by_language.setdefault((split, measure), {}).setdefault(step, []).append(value)
             else:
-                curves.setdefault((split, loss), []).append((step, value))
+                curves.setdefault((split, measure), []).append((step, value))
     for key, steps in by_language.items():
         # A log that has validation by language alone: the mean of the languages.
         curves.setdefault(key, [(step, sum(v) / len(v)) for step, v in steps.items()])
     unigram = {
-        loss: float(value)
-        for loss, value in (summary.get("unigram") or {}).items()
+        measure: float(value)
+        for measure, value in (summary.get("unigram") or {}).items()
         if value is not None
     }
     return Stage(summary["model"], summary["stage"], curves, unigram)
@@ -72,7 +79,7 @@ def read_stage(folder: str | Path) -> Stage:
 def finding(stages: Sequence[Stage]) -> str:
     """The figure's title: where the validation loss of words (or entities) went."""
     model, last = stages[-1].model, stages[-1]
-    for loss in OBJECTIVES:
+    for loss in LOSSES:
         first = next((p for s in stages if (p := s.curves.get(("validation", loss)))), None)
         points = last.curves.get(("validation", loss))
         if not first or not points:
@@ -88,31 +95,30 @@ def finding(stages: Sequence[Stage]) -> str:
 
 
 def draw_loss(inputs: Sequence[Path], settings: dict[str, Any], output: Path) -> None:
-    """Draw a grid of objectives (rows) and stages (columns); ``inputs`` are folders of stages."""
+    """Draw a grid of measures (rows) and stages (columns); ``inputs`` are folders of stages."""
     stages = [read_stage(folder) for folder in inputs]
-    objectives = [
-        loss for loss in OBJECTIVES if any(key[1] == loss for s in stages for key in s.curves)
-    ]
+    drawn = {key[1] for stage in stages for key in stage.curves}
+    measures = [measure for measure in MEASURES if measure in drawn]
     with figure_style():
         figure, axes = new_figure(
-            len(objectives), len(stages), height=0.9 + 2.3 * len(objectives), sharey="row"
+            len(measures), len(stages), height=0.9 + 1.9 * len(measures), sharey="row"
         )
         for column, stage in enumerate(stages):
-            for row, loss in enumerate(objectives):
+            for row, measure in enumerate(measures):
                 panel = axes[row][column]
-                _draw_panel(panel, stage, loss)
-                panel.set_title(f"{OBJECTIVES[loss]}, {stage.name}")
-                if row == len(objectives) - 1:
+                _draw_panel(panel, stage, measure)
+                panel.set_title(f"{MEASURES[measure]}, {stage.name}")
+                if row == len(measures) - 1:
                     panel.set_xlabel("step")
                 if column == 0:
-                    panel.set_ylabel("cross-entropy (nats)")
+                    panel.set_ylabel(UNITS[measure.rpartition("_")[2]])
         axes[0][-1].legend(loc="upper right", fontsize=8)
         finish(figure, finding(stages), settings["scale"], output)
 
 
-def _draw_panel(panel: Any, stage: Stage, loss: str) -> None:
-    train = stage.curves.get(("train", loss), [])
-    validation = stage.curves.get(("validation", loss), [])
+def _draw_panel(panel: Any, stage: Stage, measure: str) -> None:
+    train = stage.curves.get(("train", measure), [])
+    validation = stage.curves.get(("validation", measure), [])
     if train:
         panel.plot(*zip(*train, strict=True), color=PALETTE[4], linewidth=1.0, label="train")
     if validation:
@@ -133,9 +139,9 @@ def _draw_panel(panel: Any, stage: Stage, loss: str) -> None:
             fontsize=8,
             color=INK,
         )
-    if loss in stage.unigram:
+    if measure in stage.unigram:
         panel.axhline(
-            stage.unigram[loss], color=PALETTE[1], linestyle=(0, (4, 3)), label="unigram baseline"
+            stage.unigram[measure], color=PALETTE[1], linestyle=(0, (4, 3)), label="unigram baseline"
         )
     if not train and not validation:
         panel.text(0.5, 0.5, "not trained here", color=SOFT, ha="center", transform=panel.transAxes)
