@@ -20,6 +20,7 @@ MINIATURE_WORDS = 8002
 SITELINKS_PER_DUMP = 1.4e9 / 57e9
 """Bytes of Wikidata's sitelinks per byte of the 24 dumps, where nothing better is known."""
 BYTES_PER_WEIGHT = 4
+PUBLIC = "public"
 
 
 @cache
@@ -132,7 +133,7 @@ def place(config: Mapping[str, Any]) -> str:
     """Which rows of the table of work hold: public data, excerpts in a mirror, or the miniature."""
     if config["mirror"] == MINIATURE:
         return "miniature"
-    return "excerpts" if config["mirror"] else "public"
+    return "excerpts" if config["mirror"] else PUBLIC
 
 
 def work(config: Mapping[str, Any], name: str, source: str = "") -> tuple[int, int]:
