@@ -140,8 +140,7 @@ def _draw_panel(panel: Any, stage: Stage, measure: str) -> None:
             color=INK,
         )
     if measure in stage.unigram:
-        panel.axhline(
-            stage.unigram[measure], color=PALETTE[1], linestyle=(0, (4, 3)), label="unigram baseline"
-        )
+        guess = stage.unigram[measure]
+        panel.axhline(guess, color=PALETTE[1], linestyle=(0, (4, 3)), label="unigram baseline")
     if not train and not validation:
         panel.text(0.5, 0.5, "not trained here", color=SOFT, ha="center", transform=panel.transAxes)
