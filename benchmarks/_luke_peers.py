@@ -137,12 +137,12 @@ def mask_by_token(
     vocabulary: int,
     mask_id: int,
     longest: int,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> dict[str, np.ndarray]:
     """The authors' way to mask one sequence, token by token in Python.
 
     The ids become token strings (they tell subwords apart for whole-word masking, which mLUKE
     leaves off), each token becomes a group of its own, and the groups are walked in random order
-    with one draw each. Returns ids and labels of ``longest`` places.
+    with one draw each. Returns arrays of ``longest`` places.
     """
     ids = np.full(longest, 1)
     ids[: len(word_ids) + 2] = np.concatenate([[0], word_ids, [2]])
@@ -166,13 +166,15 @@ def mask_by_token(
                 ids[place] = random.randrange(vocabulary)
         if done == wanted:
             break
-    return ids, labels
+    kept = np.zeros(longest, dtype=np.int64)
+    kept[: len(word_ids) + 2] = 1
+    return {"word_ids": ids, "word_attention_mask": kept, "masked_lm_labels": labels}
 
 
 def entities_by_token(
     entity_ids: Sequence[int], starts: Sequence[int], ends: Sequence[int], most: int, mention: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The authors' way to lay out and mask the entities of one sequence: ids, positions, labels."""
+) -> dict[str, np.ndarray]:
+    """The authors' way to lay out and mask the entities of one sequence."""
     ids = np.zeros(most, dtype=np.int64)
     ids[: len(entity_ids)] = entity_ids
     positions = np.full((most, mention), -1)
@@ -183,4 +185,18 @@ def entities_by_token(
     for number in np.random.permutation(len(entity_ids))[:wanted]:
         labels[number] = ids[number]
         ids[number] = 2
-    return ids, positions, labels
+    kept = np.zeros(most, dtype=np.int64)
+    kept[: len(entity_ids)] = 1
+    return {
+        "entity_ids": ids,
+        "entity_position_ids": positions,
+        "entity_attention_mask": kept,
+        "masked_entity_labels": labels,
+    }
+
+
+def stacked(features: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+    """A padded batch of tensors, as their training step takes it."""
+    return {
+        name: torch.from_numpy(np.stack([one[name] for one in features])) for name in features[0]
+    }

@@ -32,7 +32,8 @@ is the peak above the weights (gradients, activations, everything) in a process 
 autocast; its bars count where the processor multiplies bf16 natively.
 
 The loader draws from the plan, reads rows, masks, adds special tokens and packs; the peer is the
-authors' masking, token by token in Python, of the same rows in memory. `--gpu` measures a step of
+authors' masking, token by token in Python, of the same rows in memory, padded and stacked as their
+step takes them. `--gpu` measures a step of
 base size on a CUDA device; it has been run on a CPU at a tiny size only.
 """
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
@@ -196,7 +197,7 @@ def _status(field: str) -> int:
 
 
 def loader_rows(quick: bool) -> list[Row]:
-    from _luke_peers import entities_by_token, mask_by_token
+    from _luke_peers import entities_by_token, mask_by_token, stacked
     from _pretraining_batches import MAXIMUM_MENTION, make_rows
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -231,10 +232,21 @@ def loader_rows(quick: bool) -> list[Row]:
     ours = count / (cpu_seconds() - started)
     tokens = Tokenizer(WordLevel({f"w{number}": number for number in range(sizes.words)}, "w3"))
     started = cpu_seconds()
-    for row in rows[:256]:
-        mask_by_token(row.input_ids.tolist(), tokens.id_to_token, sizes.words, sizes.words - 1, 512)
-        entities_by_token(
-            row.entity_ids.tolist(), row.starts.tolist(), row.ends.tolist(), 128, MAXIMUM_MENTION
+    for start in range(0, 256, 16):
+        stacked(
+            [
+                mask_by_token(
+                    row.input_ids.tolist(), tokens.id_to_token, sizes.words, sizes.words - 1, 512
+                )
+                | entities_by_token(
+                    row.entity_ids.tolist(),
+                    row.starts.tolist(),
+                    row.ends.tolist(),
+                    128,
+                    MAXIMUM_MENTION,
+                )
+                for row in rows[start : start + 16]
+            ]
         )
     theirs = 256 / (cpu_seconds() - started)
     shown = (f"{ours:,.0f} sequences/s", f"{theirs:,.0f} sequences/s")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,8 +111,8 @@ def pack_arrays(
     device: str | torch.device = "cpu",
 ) -> PackedBatch:
     """Pack sequences that are concatenated already; the arguments are as in :class:`Example`."""
-    word_lengths = np.diff(word_offsets)
-    entity_lengths = np.diff(entity_offsets)
+    word_lengths = word_offsets[1:] - word_offsets[:-1]
+    entity_lengths = entity_offsets[1:] - entity_offsets[:-1]
     _check_spans(word_lengths, entity_lengths, starts_E, ends_E)
     mention_lengths = ends_E - starts_E
     mention_starts = _offsets(mention_lengths)[:-1]
@@ -119,13 +120,16 @@ def pack_arrays(
     order = np.argsort(lengths, kind="stable")
     row_starts = np.empty_like(lengths)
     row_starts[order] = _offsets(lengths[order])[:-1]
-    word_positions = _ranges(word_lengths)
-    word_rows = np.repeat(row_starts, word_lengths) + word_positions
-    entity_rows = np.repeat(row_starts + word_lengths, entity_lengths) + _ranges(entity_lengths)
-    layout = np.empty(len(word_rows) + len(entity_rows), dtype=np.int64)
-    layout[word_rows] = np.arange(len(word_rows))
-    layout[entity_rows] = np.arange(len(word_rows), len(layout))
-    values, counts = np.unique(lengths, return_counts=True)
+    # Every index is a run of consecutive numbers for each sequence: a slice of this is copied fast.
+    numbers = np.arange(len(word_ids_T) + len(entity_ids_E))
+    word_positions = _runs(numbers, np.zeros_like(lengths), word_lengths)
+    word_rows = _runs(numbers, row_starts, word_lengths)
+    entity_rows = _runs(numbers, row_starts + word_lengths, entity_lengths)
+    # Sorted by length, and in each sequence its words before its entities.
+    firsts = np.stack([word_offsets[:-1], entity_offsets[:-1] + len(word_ids_T)], axis=1)
+    runs = np.stack([word_lengths, entity_lengths], axis=1)
+    layout = _runs(numbers, firsts[order].ravel(), runs[order].ravel())
+    blocks = [(len(list(group)), length) for length, group in groupby(lengths[order].tolist())]
 
     def tensor(array: NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)).to(device)
@@ -139,7 +143,7 @@ def pack_arrays(
         layout_L=tensor(layout),
         word_rows_T=tensor(word_rows),
         entity_rows_E=tensor(entity_rows),
-        blocks=tuple(zip(counts.tolist(), values.tolist(), strict=True)),
+        blocks=tuple(blocks),
         word_offsets=word_offsets,
         entity_offsets=entity_offsets,
     )
@@ -173,6 +177,15 @@ def _flatten(rows: Sequence[ArrayLike]) -> NDArray[np.int64]:
 def _offsets(lengths: ArrayLike) -> NDArray[np.int64]:
     """Cumulative sums with a leading 0."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _runs(
+    numbers: NDArray[np.int64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The slices of ``numbers`` that begin at ``starts``, one after the other."""
+    ends = starts + lengths
+    slices = zip(starts.tolist(), ends.tolist(), strict=True)
+    return np.concatenate([numbers[:0], *(numbers[start:end] for start, end in slices)])
 
 
 def _ranges(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

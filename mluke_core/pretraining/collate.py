@@ -14,7 +14,7 @@ import torch
 
 from mluke_core.modeling.inputs import PackedBatch, pack_arrays
 from mluke_core.modeling.prediction import Targets
-from mluke_core.pretraining.masking import mask_entities, mask_words
+from mluke_core.pretraining.masking import choose_entities, choose_words, hide_words
 from mluke_core.pretraining.shards import Row
 
 if TYPE_CHECKING:
@@ -50,41 +50,39 @@ def collate(
 ) -> tuple[PackedBatch, Targets]:
     """Mask rows, each by its key, add the special tokens and pack."""
     lengths_B = np.array([len(row.input_ids) for row in rows], dtype=np.int64)
-    words = _join([row.input_ids for row in rows])
-    hidden, chosen = mask_words(
-        words, lengths_B, keys_B, shares.words, vocabulary.mask_id, vocabulary.word_count
+    first, last = (
+        np.array([token], dtype=np.int32) for token in (vocabulary.bos_id, vocabulary.eos_id)
     )
-    # Sequence i moves right by its own first token and both special tokens of those before.
-    moved = np.arange(len(words)) + 2 * np.repeat(np.arange(len(rows)), lengths_B) + 1
-    offsets = np.concatenate([[0], np.cumsum(lengths_B + 2)])
-    ids_T = np.empty(offsets[-1], dtype=np.int64)
-    ids_T[offsets[:-1]] = vocabulary.bos_id
-    ids_T[offsets[1:] - 1] = vocabulary.eos_id
-    ids_T[moved] = hidden
+    ids_T = _join([part for row in rows for part in (first, row.input_ids, last)])
+    chosen, names = choose_words(lengths_B, keys_B, shares.words)
+    # Words of sequence i move right by its own first token and both special tokens of those before.
+    places = chosen + 2 * np.searchsorted(np.cumsum(lengths_B), chosen, side="right") + 1
+    words = ids_T[places]
+    ids_T[places] = hide_words(words, names, vocabulary.mask_id, vocabulary.word_count)
 
     entity_lengths_B = np.zeros(len(rows), dtype=np.int64)
-    entities = starts = ends = hidden_entities = chosen_entities = np.zeros(0, dtype=np.int64)
+    entities = starts = ends = chosen_entities = hidden = np.zeros(0, dtype=np.int64)
     if vocabulary.entity_mask_id is not None:
         entity_lengths_B = np.array([len(row.entity_ids) for row in rows], dtype=np.int64)
         entities = _join([row.entity_ids for row in rows])
         # + 1: the model counts the first special token as position 0.
         starts = _join([row.starts for row in rows]) + 1
         ends = _join([row.ends for row in rows]) + 1
-        hidden_entities, chosen_entities = mask_entities(
-            entities, entity_lengths_B, keys_B, shares.entities, vocabulary.entity_mask_id
-        )
+        chosen_entities = choose_entities(entity_lengths_B, keys_B, shares.entities)
+        hidden = entities[chosen_entities]
+        entities[chosen_entities] = vocabulary.entity_mask_id
     batch = pack_arrays(
         ids_T,
-        offsets,
-        hidden_entities,
+        np.concatenate([[0], np.cumsum(lengths_B + 2)]),
+        entities,
         np.concatenate([[0], np.cumsum(entity_lengths_B)]),
         starts,
         ends,
         device,
     )
-    targets = (moved[chosen], words[chosen], chosen_entities, entities[chosen_entities])
+    targets = (places, words, chosen_entities, hidden)
     return batch, Targets(*(torch.from_numpy(array).to(device) for array in targets))
 
 
 def _join(arrays: list[NDArray[Any]]) -> NDArray[np.int64]:
-    return np.concatenate(arrays).astype(np.int64)
+    return np.concatenate(arrays, dtype=np.int64)

@@ -32,13 +32,13 @@ def mix(key: int, values: NDArray[np.integer] | NDArray[np.uint64]) -> NDArray[n
     >>> bool((first == again).all()), len(set(first.tolist()))
     (True, 3)
     """
-    bits = values.astype(np.uint64)
-    bits *= _GOLDEN
+    bits = values.astype(np.uint64, copy=False) * _GOLDEN
     bits += np.uint64(key)
+    shifted = np.empty_like(bits)
     for factor, shift in ((_FIRST, 30), (_SECOND, 27)):
-        bits ^= bits >> np.uint64(shift)
+        bits ^= np.right_shift(bits, np.uint64(shift), out=shifted)
         bits *= factor
-    bits ^= bits >> np.uint64(31)
+    bits ^= np.right_shift(bits, np.uint64(31), out=shifted)
     return bits
 
 

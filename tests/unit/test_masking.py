@@ -6,19 +6,31 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mluke_core.pretraining.collate import MaskShares, Vocabulary, collate
 from mluke_core.pretraining.hashing import key_of, mix, permuted
-from mluke_core.pretraining.masking import mask_entities, mask_words
+from mluke_core.pretraining.masking import choose_entities, choose_words, hide_words
+from mluke_core.pretraining.shards import Row
 
 VOCABULARY, MASK = 1000, 999
 
 lengths_strategy = st.lists(st.integers(0, 80), min_size=1, max_size=6)
 
 
+def mask_words(
+    words: np.ndarray, sizes: np.ndarray, keys: np.ndarray, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Words as the model sees them, and the chosen places."""
+    chosen, names = choose_words(sizes, keys, share)
+    hidden = words.copy()
+    hidden[chosen] = hide_words(words[chosen], names, MASK, VOCABULARY)
+    return hidden, chosen
+
+
 def mask(lengths: list[int], keys: list[int], share: float = 0.15):
     sizes = np.array(lengths)
     words = np.arange(sizes.sum()) % 900
     named = np.array(keys, dtype=np.uint64)
-    hidden, chosen = mask_words(words, sizes, named, share, MASK, VOCABULARY)
+    hidden, chosen = mask_words(words, sizes, named, share)
     return words, hidden, chosen
 
 
@@ -41,12 +53,12 @@ def test_company_does_not_matter(lengths: list[int]) -> None:
     sizes = np.array(lengths)
     words = np.arange(sizes.sum()) % 900
     named = np.array(keys, dtype=np.uint64)
-    together, _ = mask_words(words, sizes, named, 0.15, MASK, VOCABULARY)
+    together, _ = mask_words(words, sizes, named, 0.15)
     ends = np.cumsum(sizes)
     for number, end in enumerate(ends):
         part = slice(end - sizes[number], end)
         one = slice(number, number + 1)
-        alone, _ = mask_words(words[part], sizes[one], named[one], 0.15, MASK, VOCABULARY)
+        alone, _ = mask_words(words[part], sizes[one], named[one], 0.15)
         assert (together[part] == alone).all()
 
 
@@ -69,18 +81,45 @@ def test_entities_always_become_the_mask() -> None:
     entities = np.arange(10, 40)
     lengths = np.array([20, 0, 10])
     keys = np.array([1, 2, 3], dtype=np.uint64)
-    hidden, chosen = mask_entities(entities, lengths, keys, 0.15, 2)
+    rows = [
+        Row(np.arange(4, 30, dtype=np.int32), part.astype(np.int32), part * 0, part * 0 + 1)
+        for part in np.split(entities, np.cumsum(lengths)[:-1])
+    ]
+    vocabulary = Vocabulary(VOCABULARY, 0, 2, MASK, 2)
+    batch, targets = collate(rows, keys, vocabulary, MaskShares(0.15, 0.15))
+    hidden, chosen = batch.entity_ids_E.numpy(), targets.entities_K.numpy()
+    assert chosen.tolist() == choose_entities(lengths, keys, 0.15).tolist()
     assert len(chosen) == 3 + 2
     assert (hidden[chosen] == 2).all()
+    assert (targets.entity_ids_K.numpy() == entities[chosen]).all()
     assert (np.delete(hidden, chosen) == np.delete(entities, chosen)).all()
+
+
+def test_the_smallest_random_numbers_are_chosen() -> None:
+    # However few candidates are sorted: the same as by sorting the numbers of the whole sequence.
+    generator = np.random.default_rng(0)
+    for share in (0.01, 0.15, 0.6, 1.0):
+        lengths = generator.integers(0, 300, 40)
+        keys = generator.integers(0, 2**63, 40).astype(np.uint64)
+        chosen, names = choose_words(lengths, keys, share)
+        start = 0
+        for length, key in zip(lengths.tolist(), keys, strict=True):
+            own = mix(0, np.arange(length)) ^ key
+            numbers = mix(0x51, own) >> np.uint64(20)
+            wanted = max(1, round(share * length)) if length else 0
+            inside = (chosen >= start) & (chosen < start + length)
+            expected = np.sort(np.argsort(numbers)[:wanted])
+            assert (chosen[inside] - start).tolist() == expected.tolist()
+            assert (names[inside] == own[expected]).all()
+            start += length
 
 
 def test_words_and_entities_are_drawn_independently() -> None:
     keys = np.array([key_of(n) for n in range(300)], dtype=np.uint64)
     lengths = np.full(300, 20)
     values = np.arange(6000) % 900
-    _, words = mask_words(values, lengths, keys, 0.15, MASK, VOCABULARY)
-    _, entities = mask_entities(values, lengths, keys, 0.15, 2)
+    _, words = mask_words(values, lengths, keys, 0.15)
+    entities = choose_entities(lengths, keys, 0.15)
     common = len(np.intersect1d(words, entities)) / len(words)
     assert abs(common - 0.15) < 0.05
 

@@ -46,17 +46,22 @@ def test_all_steps_have_the_same_loss_and_gradients() -> None:
 
 
 def test_masking_loop_hides_its_share() -> None:
-    from _luke_peers import entities_by_token, mask_by_token
+    from _luke_peers import entities_by_token, mask_by_token, stacked
 
     words = np.arange(10, 110)
-    ids, labels = mask_by_token(words, str, 500, 499, 512)
+    masked = mask_by_token(words, str, 500, 499, 512)
+    ids, labels = masked["word_ids"], masked["masked_lm_labels"]
+    assert masked["word_attention_mask"].sum() == 102
     chosen = np.flatnonzero(labels >= 0)
     assert len(chosen) == 15
     assert (labels[chosen] == words[chosen - 1]).all()
     untouched = np.setdiff1d(np.arange(1, 101), chosen)
     assert (ids[untouched] == words[untouched - 1]).all()
-    ids, positions, labels = entities_by_token([7, 8], [0, 3], [2, 4], 5, 4)
-    assert positions[0].tolist() == [1, 2, -1, -1]
+    entities = entities_by_token([7, 8], [0, 3], [2, 4], 5, 4)
+    ids, labels = entities["entity_ids"], entities["masked_entity_labels"]
+    assert entities["entity_position_ids"][0].tolist() == [1, 2, -1, -1]
+    assert entities["entity_attention_mask"].tolist() == [1, 1, 0, 0, 0]
+    assert stacked([entities] * 3)["entity_position_ids"].shape == (3, 5, 4)
     assert sorted([*ids[:2], *labels[labels >= 0]]) == sorted([2, 7, 8])
 
 
