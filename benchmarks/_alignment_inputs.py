@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from _bench import CACHE, ROOT
 
 from mluke_core.config import read_yaml
+from mluke_core.corpus.pages_file import PAGES_COMPRESSION_LEVEL
 from mluke_core.io.files import atomic_path
 
 LINK = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("target", pa.string())])
@@ -82,13 +83,19 @@ def linked_pages(links: int) -> Path:
                     titles = names.take(pa.array(articles[start : start + size]))
                     writer.write_batch(page_batch(start, titles, linked), row_group_size=size)
 
-    return cached(f"links-{links}", make)
+    return cached(f"linked-pages-{links}", make)
 
 
 def page_writer(path: Path) -> pq.ParquetWriter:
     """Page files as extraction writes them."""
-    column = "paragraphs.list.element.links.list.element.target"
-    return pq.ParquetWriter(path, PAGES, compression="zstd", use_dictionary=[column])
+    return pq.ParquetWriter(
+        path,
+        PAGES,
+        compression="zstd",
+        compression_level=PAGES_COMPRESSION_LEVEL,
+        use_dictionary=False,
+        write_statistics=["page_id"],
+    )
 
 
 def page_batch(first_id: int, titles: pa.Array, targets: pa.Array) -> pa.RecordBatch:
