@@ -3,9 +3,7 @@
 
 rule finetune:
     input:
-        unpack(lambda wildcards: mention_inputs(wildcards.system, wildcards.task, ["en"])),
-        model=model_of,
-        sources=lambda wildcards: [source_manifest(name) for name in training_sources(wildcards)],
+        unpack(finetune_inputs),
     output:
         result=f"{R}/finetuned/{{system}}/{{task}}/{{run}}/result.json",
         # Not an input of any rule: select_run removes the weights of the runs that have lost.
@@ -25,17 +23,14 @@ rule finetune:
         tasks_per_node=CONFIG["finetuning"]["processes_per_node"],
     params:
         version=STAGE_VERSIONS["finetune"],
-        sources=lambda wildcards: source_arguments(training_sources(wildcards)),
-        mentions=lambda wildcards: mention_arguments(wildcards.system, wildcards.task, ["en"]),
         work=f"{R}/work/finetuned/{{system}}/{{task}}/{{run}}",
-        settings=finetune_settings,
+        made_with=finetune_arguments,
     shell:
         "PYTHON="
         + "python workflow_scripts/launch.sh {resources.nodes} {resources.tasks_per_node} {threads} "
         + "python workflow_scripts/finetune.py "
-        "--settings {params.settings:q} --model {input.model:q} --sources {params.sources:q} "
-        "{params.mentions:q} --work {params.work:q} --output {output.result:q} "
-        "--weights {output.weights:q} --log {log:q}"
+        "{params.made_with:q} --model {input.model:q} --work {params.work:q} "
+        "--output {output.result:q} --weights {output.weights:q} --log {log:q}"
 
 
 rule select_run:

@@ -83,11 +83,6 @@ def model_of(wildcards):
     return f"{R}/pretrained/{CONFIG['systems'][wildcards.system]['model']}"
 
 
-def training_sources(wildcards):
-    task = TASKS[wildcards.task]
-    return sorted({task["train"]["source"], task["dev"]["source"]})
-
-
 def qa_languages(columns):
     """Languages of the run among `columns`, English first: their mention tables are needed."""
     return ["en", *(lang for lang in columns if lang != "en" and lang in LANGUAGES)]
@@ -127,6 +122,33 @@ def task_settings(system, task):
     if mention_inputs(system, task, ["en"]):
         chosen["mentions"] = CONFIG["mentions"]
     return chosen
+
+
+# Nearly all jobs of a large plan are of this rule, and each function of a rule is called for every
+# job: one function for all inputs and one for all arguments.
+def finetune_inputs(wildcards):
+    """Model, training data, and mention tables where the inputs are entities of questions."""
+    return dict(
+        model=model_of(wildcards),
+        sources=[source_manifest(name) for name in training_sources(wildcards.task)],
+        **mention_inputs(wildcards.system, wildcards.task, ["en"]),
+    )
+
+
+def finetune_arguments(wildcards):
+    """What a run is made with, as command-line arguments: settings, sources, mention tables."""
+    return [
+        "--settings",
+        finetune_settings(wildcards),
+        "--sources",
+        *source_arguments(training_sources(wildcards.task)),
+        *mention_arguments(wildcards.system, wildcards.task, ["en"]),
+    ]
+
+
+def training_sources(task):
+    """Names of the sources of a task's training and dev data."""
+    return sorted({TASKS[task][split]["source"] for split in ("train", "dev")})
 
 
 def finetune_settings(wildcards):
