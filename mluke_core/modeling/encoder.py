@@ -22,6 +22,7 @@ from mluke_core.errors import DataError
 from mluke_core.modeling.attention import SelfAttention
 from mluke_core.modeling.config import ModelConfig
 from mluke_core.modeling.dropout import Dropout
+from mluke_core.modeling.feed_forward import gelu_linear
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.layers import Embedding, LayerNorm, Linear
 
@@ -99,7 +100,9 @@ class Layer(nn.Module):
         """One layer over packed sequences. Returns L x H."""
         mixed_LH = self.dropout(self.attention(hidden_LH, blocks))
         hidden_LH = self.attention_norm(mixed_LH + hidden_LH)
-        changed_LH = self.dropout(self.contract(F.gelu(self.expand(hidden_LH))))
+        contract = self.contract
+        changed_LH = gelu_linear(self.expand(hidden_LH), contract.weight, contract.bias)
+        changed_LH = self.dropout(changed_LH)
         return self.norm(changed_LH + hidden_LH)
 
 
