@@ -33,6 +33,7 @@ from mluke_core.reporting.figures.resources import resources_finding
 from mluke_core.reporting.figures.style import duration, memory, short_number
 from mluke_core.reporting.figures.sweep import sweep_finding
 from mluke_core.reporting.figures.vocabulary import vocabulary_finding
+from mluke_core.reporting.page.svg import read_figure
 from mluke_core.reporting.resources import read_benchmarks, summarise
 from tests.reporting_world import DATA, build, config, systems
 
@@ -112,6 +113,7 @@ def test_every_figure_is_the_same_when_redrawn(
     assert first == (tmp_path / "b.svg").read_bytes()
     root = ElementTree.fromstring(first)
     assert root.tag.endswith("svg") and len(list(root.iter())) > 50
+    assert read_figure(tmp_path / "a.svg", kind).drawing, "the report takes it"
     assert b"dc:date" not in first
 
 

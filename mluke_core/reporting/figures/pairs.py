@@ -104,10 +104,14 @@ def _draw_matrix(
     bounds: tuple[float, float],
 ) -> None:
     low, high = bounds
-    panel.imshow(matrix_CQ, cmap=COLOURS, vmin=low, vmax=high)
+    # Not an image: figures are vectors throughout.
+    panel.pcolormesh(np.ma.masked_invalid(matrix_CQ), cmap=COLOURS, vmin=low, vmax=high)
     panel.grid(False)
-    panel.set_xticks(range(len(languages)), languages)
-    panel.set_yticks(range(len(languages)), languages)
+    panel.set_aspect("equal")
+    panel.invert_yaxis()
+    middles = np.arange(len(languages)) + 0.5
+    panel.set_xticks(middles, languages)
+    panel.set_yticks(middles, languages)
     panel.set_xlabel("question in")
     panel.set_ylabel("context in")
     span = high - low
@@ -116,8 +120,8 @@ def _draw_matrix(
             continue
         light = span > 0 and (value - low) / span > LIGHT_ABOVE
         panel.text(
-            column,
-            row,
+            column + 0.5,
+            row + 0.5,
             f"{value:.1f}",
             ha="center",
             va="center",
