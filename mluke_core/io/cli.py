@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from mluke_core.errors import MlukeError
+from mluke_core.io.lifeline import follow_run
 
 log = logging.getLogger("mluke")
 
@@ -93,12 +94,15 @@ def run_step(
 ) -> int:
     """Parse arguments, start logging, run ``step`` and turn errors into one clear message.
 
+    A step that Snakemake started ends when that ends (:mod:`mluke_core.io.lifeline`).
+
     Returns the exit status: 0, or 1 after an error. Errors the user can mend
     (:class:`MlukeError`, a full disk, a folder that cannot be written) print their message alone;
     anything else is a defect of the program: its traceback goes to the log file, with a line on
     standard error that says so.
     """
     arguments = parser.parse_args(argv)
+    follow_run()
     try:
         start_logging(arguments.log)
         step(arguments)
