@@ -34,7 +34,7 @@ class Process:
     host: str
     pid: int
     started: str
-    """Clock ticks from the machine's start to the process's; empty where the system does not say."""
+    """In clock ticks after the machine; empty where the system does not say."""
 
     @classmethod
     def current(cls) -> Process:

@@ -11,6 +11,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mluke_core.errors import DataError
+from mluke_core.io.disk_errors import explain_disk_error
 from mluke_core.io.files import atomic_path, digest_of
 from mluke_core.versions import STAGE_VERSIONS
 
@@ -70,6 +72,34 @@ def int32_array(values: Sequence[int] | np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.int32(), len(array), [None, pa.py_buffer(array)])
 
 
+class _NamingWriter:
+    """A Parquet writer whose disk errors name its file, also while other files are open."""
+
+    def __init__(self, writer: pq.ParquetWriter, path: Path, temporary: Path) -> None:
+        self._writer = writer
+        self._path = path
+        self._temporary = temporary
+
+    def write_batch(self, batch: pa.RecordBatch, row_group_size: int | None = None) -> None:
+        with self._named():
+            self._writer.write_batch(batch, row_group_size)
+
+    def close(self) -> None:
+        with self._named():
+            self._writer.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            written = self._temporary.stat().st_size if self._temporary.exists() else 0
+            explained = explain_disk_error(error, self._path, written)
+            if explained is None:
+                raise
+            raise explained from error
+
+
 class BatchSink(ABC):
     """Write record batches to one Parquet file, which gets its name when it is complete.
 
@@ -90,6 +120,7 @@ class BatchSink(ABC):
         self._use_dictionary = use_dictionary
         self._write_statistics = write_statistics
         self._compression_level = compression_level
+        self._path = Path(path)
         self._context = atomic_path(path)
 
     @abstractmethod
@@ -97,14 +128,16 @@ class BatchSink(ABC):
         """Write the rows collected so far, if there are any."""
 
     def __enter__(self) -> Self:
-        self._writer = pq.ParquetWriter(
-            self._context.__enter__(),
+        temporary = self._context.__enter__()
+        writer = pq.ParquetWriter(
+            temporary,
             self.schema,
             compression=COMPRESSION,
             compression_level=self._compression_level,
             use_dictionary=self._use_dictionary,
             write_statistics=self._write_statistics,
         )
+        self._writer = _NamingWriter(writer, self._path, temporary)
         return self
 
     def __exit__(

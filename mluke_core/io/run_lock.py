@@ -15,10 +15,12 @@ import os
 import shutil
 import socket
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from mluke_core.errors import MlukeError
+from mluke_core.io.future_dates import date_back_to_now
 
 log = logging.getLogger("mluke")
 
@@ -33,7 +35,9 @@ _held: list[int] = []
 
 
 def take_run_lock(folder: Path, patience: float = PATIENCE) -> None:
-    """Be the only Snakemake in ``folder`` until this process ends; remove what killed steps left.
+    """Be the only Snakemake in ``folder`` until this process ends.
+
+    Removes what killed steps left there, and brings files dated in the future to the present.
 
     Raises:
         MlukeError: another one is at work there, or steps of an earlier one are and do not end
@@ -55,17 +59,22 @@ def take_run_lock(folder: Path, patience: float = PATIENCE) -> None:
                 "has ended, or stop it; this one has changed nothing."
             )
         _wait_for_steps(folder, steps, patience)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        _remove_leftovers(folder)
+    except BaseException as error:
+        os.close(own)
+        if not isinstance(error, OSError) or error.errno not in _NO_LOCKS:
             raise
         log.warning("%s: no file locks here; see that only one Snakemake works on it", folder)
         return
     finally:
         os.close(steps)
+    date_back_to_now(folder)
     _held.append(own)
-    os.ftruncate(own, 0)
     now = datetime.now().isoformat(" ", "seconds")
-    os.pwrite(own, f"process {os.getpid()} on {socket.gethostname()}, since {now}".encode(), 0)
+    # For the message to a second one only, so a full disk may do without it.
+    with suppress(OSError):
+        os.ftruncate(own, 0)
+        os.pwrite(own, f"process {os.getpid()} on {socket.gethostname()}, since {now}".encode(), 0)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -112,7 +121,6 @@ def _wait_for_steps(folder: Path, steps: int, patience: float) -> None:
             log.warning("%s: waiting for steps of an earlier run to end", folder)
             told = True
         time.sleep(0.2)
-    _remove_leftovers(folder)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -111,7 +111,7 @@ class DrillRun:
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                if Path(os.readlink(entry / "cwd")) == self.folder.resolve():
+                if (entry / "cwd").readlink() == self.folder.resolve():
                     command = (entry / "cmdline").read_bytes().decode().split("\0")
                     if command != [""]:
                         found[int(entry.name)] = command
