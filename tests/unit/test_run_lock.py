@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ def wait(arguments):
     print("at work", flush=True)
     sys.stdin.read()
 sys.exit(run_step(step_parser("a step"), wait, []))
+"""
+
+# Reads a JSON dump with a pool of processes, and stops in the middle.
+POOL = """
+import multiprocessing, sys
+from mluke_core.alignment.sitelink_readers import _parse_blocks
+def blocks():
+    yield b'{"id": "Q1", "sitelinks": {}}\\n'
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    sys.stdin.read()
+list(_parse_blocks(blocks(), ["enwiki"], 8))
 """
 
 
@@ -108,6 +120,27 @@ def test_a_step_ends_with_its_snakemake(tmp_path: Path, monkeypatch: pytest.Monk
         for process in (step, snakemake):
             process.kill()
             process.communicate()
+
+
+def test_a_pool_ends_with_its_step() -> None:
+    step = python(POOL)
+    workers: list[int] = []
+    try:
+        assert step.stdout is not None
+        workers = [int(word) for word in step.stdout.readline().split()]
+        assert workers
+        assert all(lifeline._start_of(worker) for worker in workers)
+        step.kill()
+        step.wait()
+        end = time.monotonic() + 120
+        while any(map(lifeline._start_of, workers)):
+            assert time.monotonic() < end, "a worker goes on without its step"
+            time.sleep(0.05)
+    finally:
+        for pid in (step.pid, *workers):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        step.communicate()
 
 
 def test_processes_of_other_machines_and_numbers_used_again() -> None:
