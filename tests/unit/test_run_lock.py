@@ -137,7 +137,8 @@ def test_a_pool_ends_with_its_step() -> None:
             assert time.monotonic() < end, "a worker goes on without its step"
             time.sleep(0.05)
     finally:
-        for pid in (step.pid, *workers):
+        step.kill()
+        for pid in filter(lifeline._start_of, workers):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         step.communicate()
