@@ -112,7 +112,7 @@ def run_step(
         log.error("%s", error)
         return 1
     except OSError as error:
-        explained = explain_disk_error(error, Path("output"))
+        explained = explain_disk_error(error, getattr(arguments, "output", Path("output")))
         if explained is None:
             return _report_defect(parser.prog, arguments.log)
         log.error("%s", explained)

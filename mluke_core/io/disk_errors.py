@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mluke_core.errors import MlukeError
@@ -41,6 +43,23 @@ def explain_disk_error(error: Exception, path: Path, written: int = 0) -> MlukeE
     if number in (errno.ENOSPC, errno.EDQUOT):
         said += f" (it needs more than the {written + _free(place):,} bytes that were free there)"
     return MlukeError(f"{place}: {said}. {_ADVICE[number]}")
+
+
+@contextmanager
+def disk_errors_named(path: Path) -> Iterator[None]:
+    """Raise the message for ``path`` instead of an error of the disk while it is written.
+
+    Raises:
+        MlukeError: when the disk is full or cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        written = path.stat().st_size if path.is_file() else 0
+        explained = explain_disk_error(error, path, written)
+        if explained is None:
+            raise
+        raise explained from error
 
 
 def _number_in(text: str) -> int:

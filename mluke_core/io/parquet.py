@@ -11,7 +11,6 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mluke_core.errors import DataError
-from mluke_core.io.disk_errors import explain_disk_error
+from mluke_core.io.disk_errors import disk_errors_named
 from mluke_core.io.files import atomic_path, digest_of
 from mluke_core.versions import STAGE_VERSIONS
 
@@ -75,29 +74,17 @@ def int32_array(values: Sequence[int] | np.ndarray) -> pa.Array:
 class _NamingWriter:
     """A Parquet writer whose disk errors name its file, also while other files are open."""
 
-    def __init__(self, writer: pq.ParquetWriter, path: Path, temporary: Path) -> None:
+    def __init__(self, writer: pq.ParquetWriter, path: Path) -> None:
         self._writer = writer
         self._path = path
-        self._temporary = temporary
 
     def write_batch(self, batch: pa.RecordBatch, row_group_size: int | None = None) -> None:
-        with self._named():
+        with disk_errors_named(self._path):
             self._writer.write_batch(batch, row_group_size)
 
     def close(self) -> None:
-        with self._named():
+        with disk_errors_named(self._path):
             self._writer.close()
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            written = self._temporary.stat().st_size if self._temporary.exists() else 0
-            explained = explain_disk_error(error, self._path, written)
-            if explained is None:
-                raise
-            raise explained from error
 
 
 class BatchSink(ABC):
@@ -128,16 +115,15 @@ class BatchSink(ABC):
         """Write the rows collected so far, if there are any."""
 
     def __enter__(self) -> Self:
-        temporary = self._context.__enter__()
         writer = pq.ParquetWriter(
-            temporary,
+            self._context.__enter__(),
             self.schema,
             compression=COMPRESSION,
             compression_level=self._compression_level,
             use_dictionary=self._use_dictionary,
             write_statistics=self._write_statistics,
         )
-        self._writer = _NamingWriter(writer, self._path, temporary)
+        self._writer = _NamingWriter(writer, self._path)
         return self
 
     def __exit__(
