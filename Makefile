@@ -45,7 +45,7 @@ dag-report: $(STAMP)  ## Write results/<scale>/dag-report.html, Snakemake's own 
 test: $(STAMP)  ## Run all tests, the whole DAG at scale mini among them
 	$(BIN)/python -m pytest
 
-test-drills: $(STAMP)  ## Run the long failure drills: kills, full disks, jumping clocks (half an hour)
+test-drills: $(STAMP)  ## Run the long failure drills: kills, full disks, jumping clocks
 	$(BIN)/python -m pytest --drills -m drill
 
 test-quick: $(STAMP)  ## Run the tests that do not run the workflow
