@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) $(CONFIG)
 
-.PHONY: all setup plan envs clean-dumps tables report dag-report test test-quick lint format bench clean-work clean constraints rulegraph help
+.PHONY: all setup plan envs clean-dumps tables report dag-report test test-drills test-quick lint format bench clean-work clean constraints rulegraph help
 
 all: tables  ## Set up, then build every table and the report at scale mini
 	@echo
@@ -44,6 +44,9 @@ dag-report: $(STAMP)  ## Write results/<scale>/dag-report.html, Snakemake's own 
 
 test: $(STAMP)  ## Run all tests, the whole DAG at scale mini among them
 	$(BIN)/python -m pytest
+
+test-drills: $(STAMP)  ## Run the long failure drills: kills, full disks, jumping clocks
+	$(BIN)/python -m pytest --drills -m drill
 
 test-quick: $(STAMP)  ## Run the tests that do not run the workflow
 	$(BIN)/python -m pytest -m "not workflow"

@@ -23,6 +23,14 @@ include: "rules/report_inputs.smk"
 include: "rules/reporting.smk"
 
 
+onstart:
+    one_snakemake(R)
+
+
+onsuccess:
+    run_lock.remove_leftovers(Path(R))
+
+
 rule all:
     default_target: True
     input:

@@ -5,10 +5,13 @@ import json
 import os
 import shlex
 import sys
+from pathlib import Path
 
 from mluke_core import config as settings_of
 from mluke_core.config import MINIATURE
-from mluke_core.errors import ConfigError
+from mluke_core.errors import ConfigError, MlukeError
+from mluke_core.io import run_lock
+from mluke_core.io.lifeline import announce_run
 from mluke_core.versions import STAGE_VERSIONS
 
 # A plan is millions of objects that all stay. To look through them for garbage as often as Python
@@ -29,6 +32,7 @@ shell.prefix(
 )
 R = f"{CONFIG['results']}/{CONFIG['scale']}"
 ENVIRONMENT = "../envs/mluke.yaml"
+announce_run(Path(R) / run_lock.STEPS_LOCK)
 
 LANGUAGES = CONFIG["run"]["languages"]
 SYSTEMS = {name: CONFIG["systems"][name] for name in CONFIG["run"]["systems"]}
@@ -49,6 +53,14 @@ ACTIVE_TASKS = [
 DOWNLOADS = f"{R}/downloads" if CONFIG["mirror"] else f"{CONFIG['results']}/downloads"
 MIRROR = f"{R}/mirror" if CONFIG["mirror"] == MINIATURE else CONFIG["mirror"]
 MIRROR_READY = [f"{R}/mirror/SHA256SUMS"] if CONFIG["mirror"] == MINIATURE else []
+
+
+def one_snakemake(folder):
+    """Refuse to start beside another Snakemake that works on the same results."""
+    try:
+        run_lock.take_run_lock(Path(folder))
+    except MlukeError as error:
+        raise WorkflowError(str(error))
 
 
 def needed_models():

@@ -13,6 +13,20 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--drills", action="store_true", help="also run the long failure drills")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long drills unless they are asked for."""
+    if config.getoption("--drills"):
+        return
+    skip = pytest.mark.skip(reason="a long drill: `make test-drills` runs it")
+    for item in items:
+        if item.get_closest_marker("drill"):
+            item.add_marker(skip)
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Refuse connections that leave this machine: a test that needs one is wrong."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mluke_core.errors import DataError
+from mluke_core.errors import DataError, MlukeError
 
 # What Python, Arrow's buffers and the result need beside DuckDB's own memory.
 RESERVED_MB = 500
@@ -29,6 +30,9 @@ def connect(
         memory_mb: memory of the whole process; DuckDB gets what the rest leaves.
         spill_folder: made when it does not exist; what is written there is gone afterwards.
         threads: threads of the queries.
+
+    Raises:
+        MlukeError: when a query needs more memory and the disk is full.
     """
     spill_folder.mkdir(parents=True, exist_ok=True)
     limit = max(memory_mb - RESERVED_MB, MINIMUM_MB)
@@ -42,7 +46,15 @@ def connect(
         # Every result is ordered in full, so the order of the input need not be kept.
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET enable_progress_bar = false")
-        yield connection
+        try:
+            yield connection
+        except duckdb.OutOfMemoryException as error:
+            free = shutil.disk_usage(spill_folder).free
+            raise MlukeError(
+                f"{spill_folder}: the query needs more than {limit} MB of memory and cannot spill "
+                f"the rest: {free:,} bytes are free there. Free some space, or give the job more "
+                f"memory. ({str(error).splitlines()[0]})"
+            ) from error
 
 
 def fetch_table(

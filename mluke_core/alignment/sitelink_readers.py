@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from mluke_core.alignment.line_blocks import LineBlocks
 from mluke_core.errors import DataError
+from mluke_core.io.lifeline import Process, end_with
 from mluke_core.io.progress import Progress
 
 ROWS = pa.schema([("qid", pa.int64()), ("wiki", pa.int32()), ("title", pa.binary())])
@@ -246,7 +247,9 @@ def _parse_blocks(
     # Spawned, because a fork would copy the locks of the threads that decompress.
     context = multiprocessing.get_context("spawn")
     waiting: deque[Future[ParsedItems]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=end_with, initargs=(Process.current(),)
+    ) as pool:
         try:
             for block in blocks:
                 waiting.append(pool.submit(parse_items, block, wikis))

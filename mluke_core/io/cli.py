@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import sys
 from collections.abc import Callable
@@ -13,6 +12,8 @@ from typing import Any
 import orjson
 
 from mluke_core.errors import MlukeError
+from mluke_core.io.disk_errors import explain_disk_error
+from mluke_core.io.lifeline import follow_run
 
 log = logging.getLogger("mluke")
 
@@ -75,6 +76,8 @@ def start_logging(path: Path | None) -> None:
     root = logging.getLogger("mluke")
     root.setLevel(logging.INFO)
     root.handlers.clear()
+    # A log on a full disk would print a traceback for every line instead.
+    logging.raiseExceptions = False
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.WARNING if path else logging.INFO)
     console.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
@@ -93,12 +96,15 @@ def run_step(
 ) -> int:
     """Parse arguments, start logging, run ``step`` and turn errors into one clear message.
 
+    A step that Snakemake started ends when that ends (:mod:`mluke_core.io.lifeline`).
+
     Returns the exit status: 0, or 1 after an error. Errors the user can mend
     (:class:`MlukeError`, a full disk, a folder that cannot be written) print their message alone;
     anything else is a defect of the program: its traceback goes to the log file, with a line on
     standard error that says so.
     """
     arguments = parser.parse_args(argv)
+    follow_run()
     try:
         start_logging(arguments.log)
         step(arguments)
@@ -106,24 +112,14 @@ def run_step(
         log.error("%s", error)
         return 1
     except OSError as error:
-        if error.errno not in _DISK_ADVICE:
+        explained = explain_disk_error(error, getattr(arguments, "output", Path("output")))
+        if explained is None:
             return _report_defect(parser.prog, arguments.log)
-        log.error(
-            "%s: %s. %s", error.filename or "output", error.strerror, _DISK_ADVICE[error.errno]
-        )
+        log.error("%s", explained)
         return 1
     except Exception:
         return _report_defect(parser.prog, arguments.log)
     return 0
-
-
-_DISK_ADVICE = {
-    errno.ENOSPC: "Free some space (results/<scale>/work may be deleted) and start again.",
-    errno.EDQUOT: "Your quota is used up: free some space and start again.",
-    errno.EACCES: "Make the folder writable, or choose another with --config results=FOLDER.",
-    errno.EPERM: "Make the folder writable, or choose another with --config results=FOLDER.",
-    errno.EROFS: "The file system is read-only: choose another with --config results=FOLDER.",
-}
 
 
 def _report_defect(program: str, path: Path | None) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from mluke_core.errors import DataError
+from mluke_core.io.disk_errors import explain_disk_error
 
 
 @contextmanager
@@ -25,6 +26,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary file or folder is removed when the block raises. A folder that already stands at
     ``path`` is replaced.
+
+    Raises:
+        MlukeError: when the disk is full or cannot be written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -41,11 +45,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         temporary.replace(path)
+    except Exception as error:
+        explained = explain_disk_error(error, path, _size(temporary))
+        if explained is None:
+            raise
+        raise explained from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mluke_core.errors import DataError
+from mluke_core.io.disk_errors import disk_errors_named
 from mluke_core.io.files import atomic_path, digest_of
 from mluke_core.versions import STAGE_VERSIONS
 
@@ -70,6 +71,22 @@ def int32_array(values: Sequence[int] | np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.int32(), len(array), [None, pa.py_buffer(array)])
 
 
+class _NamingWriter:
+    """A Parquet writer whose disk errors name its file, also while other files are open."""
+
+    def __init__(self, writer: pq.ParquetWriter, path: Path) -> None:
+        self._writer = writer
+        self._path = path
+
+    def write_batch(self, batch: pa.RecordBatch, row_group_size: int | None = None) -> None:
+        with disk_errors_named(self._path):
+            self._writer.write_batch(batch, row_group_size)
+
+    def close(self) -> None:
+        with disk_errors_named(self._path):
+            self._writer.close()
+
+
 class BatchSink(ABC):
     """Write record batches to one Parquet file, which gets its name when it is complete.
 
@@ -90,6 +107,7 @@ class BatchSink(ABC):
         self._use_dictionary = use_dictionary
         self._write_statistics = write_statistics
         self._compression_level = compression_level
+        self._path = Path(path)
         self._context = atomic_path(path)
 
     @abstractmethod
@@ -97,7 +115,7 @@ class BatchSink(ABC):
         """Write the rows collected so far, if there are any."""
 
     def __enter__(self) -> Self:
-        self._writer = pq.ParquetWriter(
+        writer = pq.ParquetWriter(
             self._context.__enter__(),
             self.schema,
             compression=COMPRESSION,
@@ -105,6 +123,7 @@ class BatchSink(ABC):
             use_dictionary=self._use_dictionary,
             write_statistics=self._write_statistics,
         )
+        self._writer = _NamingWriter(writer, self._path)
         return self
 
     def __exit__(

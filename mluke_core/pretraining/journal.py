@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from mluke_core.io.disk_errors import disk_errors_named
 from mluke_core.io.files import write_text
 from mluke_core.io.progress import Progress
 
@@ -32,12 +33,13 @@ class Journal:
 
     def entry(self, **values: Any) -> None:
         """Write one entry; see docs/design.md for the keys."""
-        self._stream.write(orjson.dumps(values) + b"\n")
-        self._stream.flush()
         tag = f"{values['split']}/{values['language']}" if "language" in values else values["split"]
-        for key, value in values.items():
-            if isinstance(value, int | float) and key != "step":
-                self._events.add_scalar(f"{tag}/{key}", value, values["step"])
+        with disk_errors_named(self.path):
+            self._stream.write(orjson.dumps(values) + b"\n")
+            self._stream.flush()
+            for key, value in values.items():
+                if isinstance(value, int | float) and key != "step":
+                    self._events.add_scalar(f"{tag}/{key}", value, values["step"])
 
     def step_done(self, loss: float) -> None:
         """Move the progress bar on."""

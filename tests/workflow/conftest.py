@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.workflow.drill_run import DrillRun
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,7 +23,7 @@ def snakemake(root: Path, results: Path, *arguments: str) -> subprocess.Complete
     config = [a for a in arguments if not a.startswith("-") and "=" in a.split("{")[0]]
     others = [a for a in arguments if a not in config]
     command = [
-        sys.executable, "-m", "snakemake", "--cores", "2", "--nolock",
+        sys.executable, "-m", "snakemake", "--cores", "2",
         *others, "--config", f"results={results}", *config,
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -50,3 +52,25 @@ def mini(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rerun(root: Path, mini: Path) -> Run:
     """Run Snakemake on the finished results."""
     return lambda *arguments: snakemake(root, mini.parent, *arguments)
+
+
+@pytest.fixture(scope="session")
+def corpus_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillRun]:
+    """From dumps to the manifest and the table of the corpus, undisturbed; trains nothing."""
+    run = DrillRun(tmp_path_factory.mktemp("drills") / "corpus", "tableA")
+    try:
+        run.complete()
+        yield run
+    finally:
+        run.clean_up()
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillRun]:
+    """The drills' whole DAG, trainings and scores included, undisturbed."""
+    run = DrillRun(tmp_path_factory.mktemp("drills") / "whole", "tables")
+    try:
+        run.complete()
+        yield run
+    finally:
+        run.clean_up()
