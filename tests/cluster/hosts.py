@@ -1,0 +1,112 @@
+"""Hosts of a small network on one machine: network namespaces, each with an address and a name.
+
+Every host has a hostname of its own and one interface, whose other end is plugged into a bridge
+of this machine; a cable can be pulled and put back. Needs root, ``ip`` and ``unshare``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+INTERFACE = "uplink0"
+"""A host's interface; a name that no library takes for a default."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One network namespace."""
+
+    name: str
+    namespace: str
+    address: str
+    cable: str
+    """This machine's end of the host's cable."""
+
+    def command(self, line: Sequence[str], slurm: Path | None = None) -> list[str]:
+        """``line`` as a command that runs on this host, which sees ``slurm`` as /etc/slurm."""
+        return ["ip", "netns", "exec", self.namespace, *isolated(line, self.name, slurm)]
+
+    def processes(self) -> list[int]:
+        """Ids of all processes on this host."""
+        return [int(line) for line in _run("ip", "netns", "pids", self.namespace).split()]
+
+    def pull_cable(self) -> None:
+        """Cut the host off: its own end loses the carrier, as when a switch port goes down."""
+        _run("ip", "link", "set", self.cable, "down")
+
+    def plug_cable(self) -> None:
+        """Undo :meth:`pull_cable`."""
+        _run("ip", "link", "set", self.cable, "up")
+
+
+def isolated(line: Sequence[str], hostname: str, slurm: Path | None) -> list[str]:
+    """``line`` with a hostname and a /etc/slurm that nothing else on this machine sees."""
+    script = 'hostname "$0"; if [ -n "$1" ]; then mount --bind "$1" /etc/slurm; fi; shift; exec "$@"'
+    return ["unshare", "--uts", "--mount", "sh", "-ec", script, hostname, str(slurm or ""), *line]
+
+
+@contextmanager
+def network(count: int) -> Iterator[tuple[list[Host], str]]:
+    """Hosts node1, node2, ... and the address at which they reach this machine.
+
+    At the end their processes are killed and nothing of them is left.
+    """
+    tag, subnet = os.getpid() % 100_000, f"10.{64 + os.getpid() % 64}.{os.getpid() // 64 % 256}"
+    bridge, gateway = f"mb{tag}", f"{subnet}.254"
+    hosts = [
+        Host(f"node{n}", f"mluke{tag}-{n}", f"{subnet}.{n}", f"mv{tag}-{n}")
+        for n in range(1, count + 1)
+    ]
+    try:
+        _run("ip", "link", "add", bridge, "type", "bridge")
+        _run("ip", "addr", "add", f"{gateway}/24", "dev", bridge)
+        _run("ip", "link", "set", bridge, "up")
+        for host in hosts:
+            _connect(host, bridge, gateway)
+        yield hosts, gateway
+    finally:
+        for host in hosts:
+            _remove(host)
+        subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
+
+
+def _connect(host: Host, bridge: str, gateway: str) -> None:
+    name = host.namespace
+    _run("ip", "netns", "add", name)
+    end = ["type", "veth", "peer", "name", INTERFACE, "netns", name]
+    _run("ip", "link", "add", host.cable, *end)
+    _run("ip", "link", "set", host.cable, "master", bridge, "up")
+    _run("ip", "-n", name, "addr", "add", f"{host.address}/24", "dev", INTERFACE)
+    for interface in ("lo", INTERFACE):
+        _run("ip", "-n", name, "link", "set", interface, "up")
+    _run("ip", "-n", name, "route", "add", "default", "via", gateway)
+
+
+def _remove(host: Host) -> None:
+    listed = subprocess.run(
+        ["ip", "netns", "pids", host.namespace], capture_output=True, text=True, check=False
+    )
+    for process in listed.stdout.split():
+        kill(int(process))
+    for line in (["link", "delete", host.cable], ["netns", "delete", host.namespace]):
+        subprocess.run(["ip", *line], capture_output=True, check=False)
+
+
+def kill(process: int) -> None:
+    """SIGKILL, if it is still there."""
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _run(*line: str) -> str:
+    outcome = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, f"{' '.join(line)}: {outcome.stderr}"
+    return outcome.stdout
