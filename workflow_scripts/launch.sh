@@ -43,8 +43,13 @@ fi
 task='
   first=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1)
   address=$(scontrol show node "$first" | grep -o "NodeAddr=[^ ]*" | cut -d= -f2)
-  export MASTER_ADDR=${address:-$first} MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))
+  # Below 32768, where Linux starts to give ports away to whoever asks for any.
+  export MASTER_ADDR=${address:-$first} MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))
   export RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID
+  export LOCAL_WORLD_SIZE=$1
+  shift
   exec "$@"'
-exec srun --nodes="$nodes" --ntasks="$total" --ntasks-per-node="$per_node" \
-  --cpus-per-task="$cpus" --kill-on-bad-exit=1 bash -c "$task" launch "$@"
+# --overlap: a rule without `mpi` already runs inside an srun that holds all of the job's memory; a
+# second one would wait for it for ever.
+exec srun --overlap --nodes="$nodes" --ntasks="$total" --ntasks-per-node="$per_node" \
+  --cpus-per-task="$cpus" --kill-on-bad-exit=1 bash -c "$task" launch "$per_node" "$@"

@@ -93,8 +93,8 @@ class Cluster:
         # Sooner than on a controller that others use, too.
         profile |= {"seconds-between-status-checks": 3, "max-jobs-per-second": 50}
         profile |= {"max-status-checks-per-second": 5, "slurm-init-seconds-before-status-checks": 3}
-        # Everything here has one file system.
-        profile["latency-wait"] = 10
+        # What this machine bears at once, and how late its one file system shows a file.
+        profile |= {"jobs": 6, "latency-wait": 10}
         return profile
 
 

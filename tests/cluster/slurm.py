@@ -14,7 +14,7 @@ from tests.cluster.hosts import Host, isolated
 
 # What each node claims to have, whatever the machine has: enough for what the profile asks for.
 NODE_MEMORY_MB = 600_000
-NODE_CPUS = 2
+NODE_CPUS = 32
 NODE_GPUS = 2
 
 # Kept short so that the tests are; a real cluster's are minutes.

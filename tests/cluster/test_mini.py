@@ -11,9 +11,15 @@ from tests.cluster.conftest import Cluster
 
 pytestmark = pytest.mark.cluster
 
+# All jobs of the scale, each as short as can be: what they compute is tested elsewhere.
+SHORT = [
+    "pretraining={stages: {stage1: {steps: 20}, stage2: {steps: 20}, extra: {steps: 20}}}",
+    "tasks={qa: {maximum_steps: 5}, relation: {maximum_steps: 5}, ner: {maximum_steps: 5}}",
+]
+
 
 def test_the_whole_dag(cluster: Cluster, tmp_path: Path) -> None:
-    said = cluster.run(tmp_path)
+    said = cluster.run(tmp_path, *SHORT)
     results = tmp_path / "mini"
     for name in [1, 2, 3, 4, 5, 6, "A", "B", "F", "G"]:
         for suffix in ("csv", "md", "tex", "html"):
@@ -25,4 +31,4 @@ def test_the_whole_dag(cluster: Cluster, tmp_path: Path) -> None:
     for summary in results.glob("pretraining/*/*/summary.json"):
         assert json.loads(summary.read_text())["processes"] == 4
     assert "Nothing to be done" not in said
-    assert "Nothing to be done" in cluster.run(tmp_path, "-n").removeprefix(said)
+    assert "Nothing to be done" in cluster.run(tmp_path, "-n", *SHORT).removeprefix(said)

@@ -123,4 +123,7 @@ def test_processes_that_never_come_end_the_job(world: dict[str, Path], tmp_path:
     for process in processes:
         process.join()
     assert processes[0].exitcode == 1
-    assert "lost another one" in (tmp_path / "0.log").read_text()
+    message = (tmp_path / "0.log").read_text()
+    assert "process 0 of 2 on" in message
+    assert "did not meet the others" in message
+    assert "1/2 clients joined" in message
