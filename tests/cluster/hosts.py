@@ -6,6 +6,7 @@ of this machine; a cable can be pulled and put back. Needs root, ``ip`` and ``un
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -16,6 +17,9 @@ from pathlib import Path
 
 INTERFACE = "uplink0"
 """A host's interface; a name that no library takes for a default."""
+
+
+_NETWORKS = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,19 @@ class Host:
     def processes(self) -> list[int]:
         """Ids of all processes on this host."""
         return [int(line) for line in _run("ip", "netns", "pids", self.namespace).split()]
+
+    def rank(self, rank: int) -> int | None:
+        """Id of the process here that is this rank of a training, if it is there."""
+        for process in self.processes():
+            try:
+                environment = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+                arguments = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            is_step = any(argument.endswith(b"pretrain.py") for argument in arguments[:2])
+            if is_step and f"RANK={rank}".encode() in environment:
+                return process
+        return None
 
     def pull_cable(self) -> None:
         """Cut the host off: its own end loses the carrier, as when a switch port goes down."""
@@ -57,10 +74,13 @@ def network(count: int) -> Iterator[tuple[list[Host], str]]:
 
     At the end their processes are killed and nothing of them is left.
     """
-    tag, subnet = os.getpid() % 100_000, f"10.{64 + os.getpid() % 64}.{os.getpid() // 64 % 256}"
+    # Of this process and this call alone; an interface's name has 15 characters at most.
+    number = next(_NETWORKS)
+    tag = f"{os.getpid() % 100_000}.{number}"
+    subnet = f"10.{64 + os.getpid() % 64}.{(os.getpid() // 64 + number) % 256}"
     bridge, gateway = f"mb{tag}", f"{subnet}.254"
     hosts = [
-        Host(f"node{n}", f"mluke{tag}-{n}", f"{subnet}.{n}", f"mv{tag}-{n}")
+        Host(f"node{n}", f"mluke{tag}.{n}", f"{subnet}.{n}", f"mv{tag}.{n}")
         for n in range(1, count + 1)
     ]
     try:
