@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +48,24 @@ class Cluster:
         self.folder = folder
 
     def start(
-        self, results: Path, *arguments: str, resources: dict[str, Any] | None = None
+        self,
+        results: Path,
+        *config: str,
+        options: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        resources: dict[str, Any] | None = None,
     ) -> subprocess.Popen[str]:
         """Start Snakemake; its output goes to ``snakemake.log`` in ``results``.
 
         Args:
+            config: ``KEY=VALUE``.
             resources: of the rule ``pretrain``, over the profile's.
         """
         profile = results / "profile"
         profile.mkdir(parents=True, exist_ok=True)
         (profile / "config.yaml").write_text(yaml.safe_dump(self._profile(resources or {})))
         line = [sys.executable, "-m", "snakemake", "--nolock", "--profile", str(profile)]
-        config = [a for a in arguments if "=" in a.split("{")[0] and not a.startswith("-")]
-        others = [a for a in arguments if a not in config]
-        line += [*others, "--config", f"results={results}", *config]
+        line += [*options, "--config", f"results={results}", *config, "--", *targets]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         with open(results / "snakemake.log", "a") as log:
             return subprocess.Popen(
@@ -73,9 +77,9 @@ class Cluster:
                 text=True,
             )
 
-    def run(self, results: Path, *arguments: str, **changes: Any) -> str:
+    def run(self, results: Path, *config: str, **others: Any) -> str:
         """As :meth:`start`, to the end, which must be a good one. Returns what Snakemake said."""
-        code = self.start(results, *arguments, **changes).wait()
+        code = self.start(results, *config, **others).wait()
         text = (results / "snakemake.log").read_text()
         assert code == 0, text[-8000:]
         return text

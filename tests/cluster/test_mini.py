@@ -31,4 +31,4 @@ def test_the_whole_dag(cluster: Cluster, tmp_path: Path) -> None:
     for summary in results.glob("pretraining/*/*/summary.json"):
         assert json.loads(summary.read_text())["processes"] == 4
     assert "Nothing to be done" not in said
-    assert "Nothing to be done" in cluster.run(tmp_path, "-n", *SHORT).removeprefix(said)
+    assert "Nothing to be done" in cluster.run(tmp_path, *SHORT, options=["-n"]).removeprefix(said)
