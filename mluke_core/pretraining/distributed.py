@@ -161,9 +161,7 @@ def _meet(backend: str, rank: int, size: int, limit: timedelta) -> tuple[str, ..
     try:
         store.wait(keys, limit)
         hosts = tuple(store.get(key).decode() for key in keys)
-        dist.init_process_group(
-            backend, store=store, rank=rank, world_size=size, timeout=limit
-        )
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit)
     except RuntimeError as error:
         raise MlukeError(
             f"process {rank} of {size} on {socket.gethostname()} met the others at {meeting_point}"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.hosts import Host, network
+from tests.cluster.hosts import network
 from tests.cluster.slurm import NODE_GPUS, Slurm, running_slurm
 
 PROGRAMS = {"ip": "iproute2", "munged": "munge", "slurmctld": "slurmctld", "slurmd": "slurmd"}
@@ -21,21 +21,20 @@ PROGRAMS["srun"] = "slurm-client"
 
 
 @pytest.fixture(scope="session")
-def hosts() -> Iterator[tuple[list[Host], str]]:
-    """Two hosts, and the address at which they reach this machine."""
+def programs() -> None:
+    """What the tests of this folder need on the machine."""
     missing = {package for program, package in PROGRAMS.items() if not shutil.which(program)}
     assert not missing, f"install Debian's {' '.join(sorted(missing))}"
     assert os.geteuid() == 0, "network namespaces and slurmd need root"
-    with network(2) as made:
-        yield made
 
 
 @pytest.fixture(scope="session")
-def slurm(
-    hosts: tuple[list[Host], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Slurm]:
-    """A Slurm on both hosts."""
-    with running_slurm(tmp_path_factory.mktemp("slurm"), *hosts) as slurm:
+def slurm(programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """A Slurm of two nodes; jobs are submitted from a third host."""
+    with (
+        network(["login", "node1", "node2"]) as (login, *nodes),
+        running_slurm(tmp_path_factory.mktemp("slurm"), login, nodes) as slurm,
+    ):
         yield slurm
 
 

@@ -34,7 +34,9 @@ class Host:
 
     def command(self, line: Sequence[str], slurm: Path | None = None) -> list[str]:
         """``line`` as a command that runs on this host, which sees ``slurm`` as /etc/slurm."""
-        return ["ip", "netns", "exec", self.namespace, *isolated(line, self.name, slurm)]
+        script = 'hostname "$0"; [ -z "$1" ] || mount --bind "$1" /etc/slurm; shift; exec "$@"'
+        enter = ["ip", "netns", "exec", self.namespace, "unshare", "--uts", "sh", "-ec", script]
+        return [*enter, self.name, str(slurm or ""), *line]
 
     def processes(self) -> list[int]:
         """Ids of all processes on this host."""
@@ -62,41 +64,33 @@ class Host:
         _run("ip", "link", "set", self.cable, "up")
 
 
-def isolated(line: Sequence[str], hostname: str, slurm: Path | None) -> list[str]:
-    """``line`` with a hostname and a /etc/slurm that nothing else on this machine sees."""
-    script = 'hostname "$0"; if [ -n "$1" ]; then mount --bind "$1" /etc/slurm; fi; shift; exec "$@"'
-    return ["unshare", "--uts", "--mount", "sh", "-ec", script, hostname, str(slurm or ""), *line]
-
-
 @contextmanager
-def network(count: int) -> Iterator[tuple[list[Host], str]]:
-    """Hosts node1, node2, ... and the address at which they reach this machine.
+def network(names: Sequence[str]) -> Iterator[list[Host]]:
+    """Hosts with these names, which reach each other and nothing else.
 
     At the end their processes are killed and nothing of them is left.
     """
     # Of this process and this call alone; an interface's name has 15 characters at most.
     number = next(_NETWORKS)
     tag = f"{os.getpid() % 100_000}.{number}"
-    subnet = f"10.{64 + os.getpid() % 64}.{(os.getpid() // 64 + number) % 256}"
-    bridge, gateway = f"mb{tag}", f"{subnet}.254"
+    bridge = f"mb{tag}"
     hosts = [
-        Host(f"node{n}", f"mluke{tag}.{n}", f"{subnet}.{n}", f"mv{tag}.{n}")
-        for n in range(1, count + 1)
+        Host(name, f"mluke{tag}.{n}", f"10.91.0.{n}", f"mv{tag}.{n}")
+        for n, name in enumerate(names, 1)
     ]
     try:
         _run("ip", "link", "add", bridge, "type", "bridge")
-        _run("ip", "addr", "add", f"{gateway}/24", "dev", bridge)
         _run("ip", "link", "set", bridge, "up")
         for host in hosts:
-            _connect(host, bridge, gateway)
-        yield hosts, gateway
+            _connect(host, bridge)
+        yield hosts
     finally:
         for host in hosts:
             _remove(host)
         subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
 
 
-def _connect(host: Host, bridge: str, gateway: str) -> None:
+def _connect(host: Host, bridge: str) -> None:
     name = host.namespace
     _run("ip", "netns", "add", name)
     end = ["type", "veth", "peer", "name", INTERFACE, "netns", name]
@@ -105,7 +99,6 @@ def _connect(host: Host, bridge: str, gateway: str) -> None:
     _run("ip", "-n", name, "addr", "add", f"{host.address}/24", "dev", INTERFACE)
     for interface in ("lo", INTERFACE):
         _run("ip", "-n", name, "link", "set", interface, "up")
-    _run("ip", "-n", name, "route", "add", "default", "via", gateway)
 
 
 def _remove(host: Host) -> None:

@@ -1,16 +1,15 @@
-"""A Slurm of two nodes on one machine: munge, a controller, and one slurmd on each host."""
+"""A Slurm on one machine: munge, a host with the controller, and hosts with a slurmd each."""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster.hosts import Host, isolated
+from tests.cluster.hosts import Host
 
 # What each node claims to have, whatever the machine has: enough for what the profile asks for.
 NODE_MEMORY_MB = 600_000
@@ -25,7 +24,7 @@ KILL_WAIT = 60
 
 CONFIGURATION = """
 ClusterName=mluke
-SlurmctldHost={controller}({gateway})
+SlurmctldHost={controller}({address})
 SlurmUser=root
 AuthType=auth/munge
 # A requeued job starts when the credentials of its first start have expired.
@@ -63,15 +62,16 @@ PartitionName=gpu Nodes=ALL MaxTime=INFINITE State=UP
 
 
 class Slurm:
-    """The controller and its nodes, and Slurm's commands as the machine that submits has them."""
+    """The controller and its nodes, and Slurm's commands on the controller's host."""
 
-    def __init__(self, folder: Path, hosts: list[Host], gateway: str) -> None:
+    def __init__(self, folder: Path, login: Host, hosts: list[Host]) -> None:
         self.folder = folder
+        self.login = login
         self.hosts = hosts
         self.daemons: list[subprocess.Popen[bytes]] = []
-        self._write_configuration(gateway)
+        self._write_configuration()
 
-    def _write_configuration(self, gateway: str) -> None:
+    def _write_configuration(self) -> None:
         (self.folder / "state").mkdir()
         (self.folder / "etc").mkdir()
         # munge wants to be reached by every user.
@@ -85,8 +85,8 @@ class Slurm:
         )
         (self.folder / "etc" / "slurm.conf").write_text(
             CONFIGURATION.format(
-                controller=socket.gethostname(),
-                gateway=gateway,
+                controller=self.login.name,
+                address=self.login.address,
                 folder=self.folder,
                 kill_wait=KILL_WAIT,
                 node_timeout=NODE_TIMEOUT,
@@ -95,11 +95,13 @@ class Slurm:
         )
         # Any plugin will do, none is used; left to itself slurmd looks for mounted cgroups.
         (self.folder / "etc" / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-        (self.folder / "etc" / "gres.conf").write_text("AutoDetect=off\nName=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
+        (self.folder / "etc" / "gres.conf").write_text(
+            "AutoDetect=off\nName=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
+        )
 
     def command(self, line: Sequence[str]) -> list[str]:
-        """``line`` as a command on the machine that submits."""
-        return isolated(line, socket.gethostname(), self.folder / "etc")
+        """``line`` as a command on the controller's host, from where jobs are submitted."""
+        return self.login.command(line, self.folder / "etc")
 
     def ask(self, *line: str) -> str:
         """Output of one of Slurm's commands."""
@@ -119,7 +121,13 @@ class Slurm:
         }
         self._daemon(
             "munged",
-            ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={files['socket']}"]
+            [
+                "munged",
+                "--foreground",
+                "--force",
+                f"--key-file={key}",
+                f"--socket={files['socket']}",
+            ]
             + [f"--pid-file={files['pid']}", f"--log-file={files['log']}"]
             + [f"--seed-file={files['seed']}"],
         )
@@ -175,9 +183,9 @@ class Slurm:
 
 
 @contextmanager
-def running_slurm(folder: Path, hosts: list[Host], gateway: str) -> Iterator[Slurm]:
+def running_slurm(folder: Path, login: Host, hosts: list[Host]) -> Iterator[Slurm]:
     """A Slurm whose nodes are ``hosts``; all its files are in ``folder``."""
-    slurm = Slurm(folder, hosts, gateway)
+    slurm = Slurm(folder, login, hosts)
     try:
         slurm.start()
         yield slurm

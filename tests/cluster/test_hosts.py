@@ -35,8 +35,8 @@ OUTAGE = 60
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[list[Host]]:
-    with network(2) as (hosts, _):
+def pair(programs: None) -> Iterator[list[Host]]:
+    with network(["node1", "node2"]) as hosts:
         yield hosts
 
 
@@ -45,9 +45,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return write_world(tmp_path_factory.mktemp("world"))
 
 
-def step(
-    root: Path, world: dict[str, Path], folder: Path, settings: dict[str, Any]
-) -> list[str]:
+def step(root: Path, world: dict[str, Path], folder: Path, settings: dict[str, Any]) -> list[str]:
     options = arguments(world, folder / "work", folder / "output", SETTINGS | settings)
     return [str(root / "workflow_scripts" / "pretrain.py"), *options, "--log", str(folder / "log")]
 
@@ -73,7 +71,12 @@ def weights(folder: Path) -> bytes:
 
 
 def start(
-    hosts: list[Host], root: Path, world: dict[str, Path], folder: Path, launcher: str, **settings: Any
+    hosts: list[Host],
+    root: Path,
+    world: dict[str, Path],
+    folder: Path,
+    launcher: str,
+    **settings: Any,
 ) -> list[subprocess.Popen[bytes]]:
     """The same training on both hosts, two processes each, as docs/pretraining.md has it."""
     address = hosts[0].address
@@ -81,7 +84,12 @@ def start(
     for number, host in enumerate(hosts):
         if launcher == "torchrun":
             line = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=2"]
-            line += [f"--node-rank={number}", f"--master-addr={address}", "--master-port=29500", "--"]
+            line += [
+                f"--node-rank={number}",
+                f"--master-addr={address}",
+                "--master-port=29500",
+                "--",
+            ]
         else:
             hostfile = folder / "hostfile"
             hostfile.write_text("".join(f"{host.address} slots=2\n" for host in hosts))
@@ -97,7 +105,9 @@ def start(
     return started
 
 
-def finish(launchers: list[subprocess.Popen[bytes]], hosts: list[Host], seconds: float) -> list[int]:
+def finish(
+    launchers: list[subprocess.Popen[bytes]], hosts: list[Host], seconds: float
+) -> list[int]:
     """Exit codes of the launchers; what has not ended after ``seconds`` is killed, and fails."""
     try:
         return [launcher.wait(seconds) for launcher in launchers]
@@ -164,8 +174,10 @@ def test_a_cut_for_good_ends_the_job_and_the_next_try_resumes(
     assert codes == [1, 1]
     log = (tmp_path / "log").read_text()
     assert "reason it does not know" not in log
-    for rank, others in [(0, "process 1 on node1, process 2, 3 on node2"),
-                         (2, "process 0, 1 on node1, process 3 on node2")]:
+    for rank, others in [
+        (0, "process 1 on node1, process 2, 3 on node2"),
+        (2, "process 0, 1 on node1, process 3 on node2"),
+    ]:
         assert f"process {rank} of 4 lost another one" in log
         assert f"It waited for {others}" in log
     assert "30 seconds (pretraining.peer_timeout)" in log
@@ -183,7 +195,11 @@ def test_a_host_that_never_comes_is_named(
     place = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
     place |= {"MASTER_ADDR": pair[0].address, "MASTER_PORT": "29500"}
     outcome = subprocess.run(
-        pair[0].command(line), env=environment() | place, capture_output=True, text=True, timeout=PATIENCE
+        pair[0].command(line),
+        env=environment() | place,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert outcome.returncode == 1
     assert f"process 0 of 2 on node1 did not meet the others at {pair[0].address}:29500" in (
@@ -200,9 +216,7 @@ def test_a_wrong_interface_is_named(
     place = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
     place |= {"MASTER_ADDR": pair[0].address, "MASTER_PORT": "29500", "GLOO_SOCKET_IFNAME": "lo"}
     processes = [
-        subprocess.Popen(
-            host.command(line), env=environment() | place | {"RANK": str(rank)}
-        )
+        subprocess.Popen(host.command(line), env=environment() | place | {"RANK": str(rank)})
         for rank, host in enumerate(pair)
     ]
     assert finish(processes, pair, PATIENCE) == [1, 1]

@@ -129,9 +129,7 @@ def training(cluster: Cluster, inputs: Path, tmp_path: Path) -> Training:
 
 
 @pytest.fixture(scope="module")
-def whole(
-    cluster: Cluster, inputs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Training:
+def whole(cluster: Cluster, inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
     """A run that nothing interrupts."""
     training = Training(cluster, inputs, tmp_path_factory.mktemp("whole") / "results")
     with training.started():
@@ -140,7 +138,7 @@ def whole(
 
 
 def test_two_nodes_train_together(whole: Training) -> None:
-    job, = whole.jobs
+    (job,) = whole.jobs
     assert (job["State"], job["NodeList"]) == ("COMPLETED", "node[1-2]")
     assert "2 on node1, with 2 of 3 shards; 2 on node2, with 1 of 3 shards" in whole.log
     assert "resuming" not in whole.log
@@ -167,9 +165,7 @@ def test_a_job_over_its_time_limit_resumes(whole: Training, training: Training) 
 
 def test_a_job_is_warned_before_its_time_limit(whole: Training, training: Training) -> None:
     """`--signal` of the profile: the ranks save and end, and the job is never over its limit."""
-    with training.started(
-        runtime="12 if attempt == 1 else 60", slurm_extra="'--signal=TERM@600'"
-    ):
+    with training.started(runtime="12 if attempt == 1 else 60", slurm_extra="'--signal=TERM@600'"):
         training.wait_for_step(30)
         stalled = training.cluster.slurm.hosts[1].rank(3)
         assert stalled is not None
@@ -197,10 +193,12 @@ def test_a_node_that_is_set_down(whole: Training, training: Training, name: str)
         training.wait_for_step(30)
         node = f"nodename={name}"
         slurm.ask("scontrol", "update", node, "state=down", "reason=test")
-        wait_for(lambda: training.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the job's first run")
+        wait_for(
+            lambda: training.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the job's first run"
+        )
         assert not (training.results / STAGE).exists()
         slurm.ask("scontrol", "update", node, "state=resume")
-    job, = training.jobs
+    (job,) = training.jobs
     assert (job["State"], job["RestartCnt"]) == ("COMPLETED", "1")
     assert "resuming after step" in training.log
     assert training.weights == whole.weights
@@ -225,7 +223,9 @@ def test_a_node_whose_cable_is_cut(whole: Training, training: Training) -> None:
         training.wait_for_step(30)
         lost.pull_cable()
         try:
-            wait_for(lambda: training.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the first run")
+            wait_for(
+                lambda: training.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the first run"
+            )
             wait_for(lambda: lost.rank(3) is None, PATIENCE, "end of the rank that was cut off")
         finally:
             lost.plug_cable()
@@ -240,10 +240,15 @@ def test_processes_of_a_rule_without_mpi(cluster: Cluster, root: Path, tmp_path:
     """As fine-tuning in two processes: launch.sh inside an srun that has all of the job."""
     launcher = root / "workflow_scripts" / "launch.sh"
     script = tmp_path / "rank.py"
-    script.write_text("import os; print('rank', os.environ['RANK'], 'of', os.environ['WORLD_SIZE'])")
+    script.write_text(
+        "import os; print('rank', os.environ['RANK'], 'of', os.environ['WORLD_SIZE'])"
+    )
     line = f"srun -n1 {launcher} 1 2 1 {sys.executable} {script}"
     batch = ["sbatch", "--wait", "--mem=2000", "-n1", f"--output={tmp_path}/out", f"--wrap={line}"]
     # Without the launcher's care it would wait for ever.
     subprocess.run(cluster.slurm.command(batch), timeout=PATIENCE, check=True)
     said = (tmp_path / "out").read_text().splitlines()
-    assert sorted(text for text in said if text.startswith("rank")) == ["rank 0 of 2", "rank 1 of 2"]
+    assert sorted(text for text in said if text.startswith("rank")) == [
+        "rank 0 of 2",
+        "rank 1 of 2",
+    ]
