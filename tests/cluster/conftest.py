@@ -1,4 +1,4 @@
-"""One Slurm of two nodes for all tests of this folder, and Snakemake started on it by the profile."""
+"""One Slurm of two nodes for all tests here, and Snakemake started on it by the profile."""
 
 from __future__ import annotations
 

@@ -116,22 +116,11 @@ class Slurm:
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
-        files = {
-            name: str(self.folder / f"munge.{name}") for name in ("socket", "pid", "log", "seed")
-        }
-        self._daemon(
-            "munged",
-            [
-                "munged",
-                "--foreground",
-                "--force",
-                f"--key-file={key}",
-                f"--socket={files['socket']}",
-            ]
-            + [f"--pid-file={files['pid']}", f"--log-file={files['log']}"]
-            + [f"--seed-file={files['seed']}"],
-        )
-        wait_for(lambda: Path(files["socket"]).exists(), 30, "munged's socket")
+        munge = ["munged", "--foreground", "--force", f"--key-file={key}"]
+        for file in ("socket", "pid-file", "log-file", "seed-file"):
+            munge.append(f"--{file}={self.folder / 'munge'}.{file.removesuffix('-file')}")
+        self._daemon("munged", munge)
+        wait_for((self.folder / "munge.socket").exists, 30, "munged's socket")
         self._daemon("slurmctld", self.command(["slurmctld", "-D", "-c"]))
         for host in self.hosts:
             line = host.command(["slurmd", "-D", "-N", host.name], self.folder / "etc")
