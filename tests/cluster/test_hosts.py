@@ -105,12 +105,10 @@ def start(
     return started
 
 
-def finish(
-    launchers: list[subprocess.Popen[bytes]], hosts: list[Host], seconds: float
-) -> list[int]:
-    """Exit codes of the launchers; what has not ended after ``seconds`` is killed, and fails."""
+def finish(launchers: list[subprocess.Popen[bytes]], hosts: list[Host]) -> list[int]:
+    """Exit codes of the launchers; what does not end is killed, and fails."""
     try:
-        return [launcher.wait(seconds) for launcher in launchers]
+        return [launcher.wait(PATIENCE) for launcher in launchers]
     finally:
         for host in hosts:
             for process in host.processes():
@@ -136,7 +134,7 @@ def test_two_hosts_give_the_weights_of_one(
     launcher: str,
 ) -> None:
     launchers = start(pair, root, world, tmp_path, launcher)
-    codes = finish(launchers, pair, PATIENCE)
+    codes = finish(launchers, pair)
     assert codes == [0, 0], (tmp_path / "node1.out").read_text()[-4000:]
     assert weights(tmp_path) == whole
     log = (tmp_path / "log").read_text()
@@ -155,7 +153,7 @@ def test_a_short_outage_is_waited_for(
         assert steps_done(tmp_path) < SETTINGS["steps"]
     finally:
         pair[1].plug_cable()
-    assert finish(launchers, pair, PATIENCE) == [0, 0]
+    assert finish(launchers, pair) == [0, 0]
     assert "lost another one" not in (tmp_path / "log").read_text()
     assert weights(tmp_path) == whole
 
@@ -168,7 +166,7 @@ def test_a_cut_for_good_ends_the_job_and_the_next_try_resumes(
     pair[1].pull_cable()
     try:
         # Both sides end by themselves, while the cable is out.
-        codes = finish(launchers, pair, PATIENCE)
+        codes = finish(launchers, pair)
     finally:
         pair[1].plug_cable()
     assert codes == [1, 1]
@@ -182,7 +180,7 @@ def test_a_cut_for_good_ends_the_job_and_the_next_try_resumes(
         assert f"It waited for {others}" in log
     assert "30 seconds (pretraining.peer_timeout)" in log
     assert not (tmp_path / "output").exists()
-    assert finish(start(pair, root, world, tmp_path, "torchrun"), pair, PATIENCE) == [0, 0]
+    assert finish(start(pair, root, world, tmp_path, "torchrun"), pair) == [0, 0]
     assert "resuming after step" in (tmp_path / "log").read_text()
     assert weights(tmp_path) == whole
 
@@ -219,7 +217,7 @@ def test_a_wrong_interface_is_named(
         subprocess.Popen(host.command(line), env=environment() | place | {"RANK": str(rank)})
         for rank, host in enumerate(pair)
     ]
-    assert finish(processes, pair, PATIENCE) == [1, 1]
+    assert finish(processes, pair) == [1, 1]
     log = (tmp_path / "log").read_text()
     assert "could not connect to all of them" in log
     assert "here it is lo" in log

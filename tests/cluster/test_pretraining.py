@@ -109,6 +109,9 @@ class Training:
     def wait_for_step(self, step: int) -> None:
         wait_for(lambda: self.steps_done >= step, PATIENCE, f"step {step}")
 
+    def wait_for_end_of_first_run(self) -> None:
+        wait_for(lambda: self.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the first run")
+
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -193,9 +196,7 @@ def test_a_node_that_is_set_down(whole: Training, training: Training, name: str)
         training.wait_for_step(30)
         node = f"nodename={name}"
         slurm.ask("scontrol", "update", node, "state=down", "reason=test")
-        wait_for(
-            lambda: training.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the job's first run"
-        )
+        training.wait_for_end_of_first_run()
         assert not (training.results / STAGE).exists()
         slurm.ask("scontrol", "update", node, "state=resume")
     (job,) = training.jobs
@@ -223,9 +224,7 @@ def test_a_node_whose_cable_is_cut(whole: Training, training: Training) -> None:
         training.wait_for_step(30)
         lost.pull_cable()
         try:
-            wait_for(
-                lambda: training.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the first run"
-            )
+            training.wait_for_end_of_first_run()
             wait_for(lambda: lost.rank(3) is None, PATIENCE, "end of the rank that was cut off")
         finally:
             lost.plug_cable()
