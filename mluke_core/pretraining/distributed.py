@@ -194,8 +194,11 @@ def _choose_interface(master: str) -> None:
     """
     if "GLOO_SOCKET_IFNAME" in os.environ:
         return
+    size = os.environ["WORLD_SIZE"]
+    # Of this machine: as torchrun and launch.sh call it, and DeepSpeed's launcher.
+    local_size = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE") or size
     interface = interface_towards(master)
-    if interface is None and os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]:
+    if interface is None and local_size != size:
         # The first machine may know its own name as an address of the loopback.
         interface = interface_towards(_ELSEWHERE)
     if interface is not None:
