@@ -109,6 +109,17 @@ class Training:
     def wait_for_step(self, step: int) -> None:
         wait_for(lambda: self.steps_done >= step, PATIENCE, f"step {step}")
 
+    def stall(self) -> int:
+        """Stop the last process, for which all others then wait. Returns its id."""
+        process = self.cluster.slurm.hosts[1].rank(3)
+        assert process is not None
+        os.kill(process, signal.SIGSTOP)
+        return process
+
+    def change_job(self, change: str) -> None:
+        """Change the running job, as its owner or an administrator may."""
+        self.cluster.slurm.ask("scontrol", "update", f"JobId={self.jobs[-1]['JobID']}", change)
+
     def wait_for_end_of_first_run(self) -> None:
         wait_for(lambda: self.jobs[0]["State"] != "RUNNING", PATIENCE, "end of the first run")
 
@@ -150,14 +161,12 @@ def test_two_nodes_train_together(whole: Training) -> None:
     assert summary["settings"]["zero_stage"] == 1
 
 
-def test_a_job_over_its_time_limit_resumes(whole: Training, training: Training) -> None:
-    """A process that stalls keeps the first try busy until its minute is over."""
-    with training.started(runtime="1 if attempt == 1 else 60", slurm_extra="''"):
+def test_a_job_over_its_time_limit(whole: Training, training: Training) -> None:
+    """Slurm's SIGTERM leaves the processes time to save. One stalls, so the job cannot be done."""
+    with training.started(slurm_extra="''"):
         training.wait_for_step(30)
-        node = training.cluster.slurm.hosts[1]
-        stalled = node.rank(3)
-        assert stalled is not None
-        os.kill(stalled, signal.SIGSTOP)
+        training.stall()
+        training.change_job("TimeLimit=1")
         # Slurm wakes what it ends: SIGCONT comes with SIGTERM.
     assert [job["State"] for job in training.jobs] == ["TIMEOUT", "COMPLETED"]
     assert "stopped by SIGTERM after step" in training.log
@@ -167,13 +176,12 @@ def test_a_job_over_its_time_limit_resumes(whole: Training, training: Training) 
 
 
 def test_a_job_is_warned_before_its_time_limit(whole: Training, training: Training) -> None:
-    """`--signal` of the profile: the ranks save and end, and the job is never over its limit."""
-    with training.started(runtime="12 if attempt == 1 else 60", slurm_extra="'--signal=TERM@600'"):
+    """`--signal` of the profile: the processes save and end well before their time is over."""
+    with training.started():
         training.wait_for_step(30)
-        stalled = training.cluster.slurm.hosts[1].rank(3)
-        assert stalled is not None
-        os.kill(stalled, signal.SIGSTOP)
-        wait_for(lambda: is_pending(stalled, signal.SIGTERM), PATIENCE, "SIGTERM for a rank")
+        stalled = training.stall()
+        training.change_job("EndTime=now+9minutes")
+        wait_for(lambda: is_pending(stalled, signal.SIGTERM), PATIENCE, "SIGTERM for a process")
         os.kill(stalled, signal.SIGCONT)
     assert [job["State"] for job in training.jobs] == ["FAILED", "COMPLETED"]
     assert "stopped by SIGTERM after step" in training.log
