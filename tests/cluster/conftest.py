@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,9 @@ def programs() -> None:
     missing = {package for program, package in PROGRAMS.items() if not shutil.which(program)}
     assert not missing, f"install Debian's {' '.join(sorted(missing))}"
     assert os.geteuid() == 0, "network namespaces and slurmd need root"
+    # Clean up after SIGTERM, too, and after SIGINT where a shell has it ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
