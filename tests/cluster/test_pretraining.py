@@ -24,7 +24,7 @@ from tests.pretraining_world import write_world
 
 pytestmark = pytest.mark.cluster
 
-STEPS = 150
+STEPS = 60
 STAGE = "mini/pretraining/mluke-mini/stage1"
 WORK = "mini/work/pretraining/mluke-mini/stage1"
 PATIENCE = 900
@@ -35,7 +35,7 @@ SETTINGS = {
     "log_interval": 1,
     "validation_interval": STEPS,
     "validation_sequences": 4,
-    "checkpoint_interval": 10,
+    "checkpoint_interval": 5,
     "peer_timeout": 600,
     "stages": {
         "stage1": {
@@ -81,13 +81,14 @@ class Training:
 
     @property
     def said(self) -> str:
-        """What Snakemake printed."""
+        """What Snakemake printed, with the step's log after every failed try."""
         return (self.results / "snakemake.log").read_text()
 
     @property
     def log(self) -> str:
-        """The step's log."""
-        return (self.results / "mini/logs/pretrain/mluke-mini-stage1.log").read_text()
+        """The step's log of the newest try; Snakemake removes those before."""
+        path = self.results / "mini/logs/pretrain/mluke-mini-stage1.log"
+        return path.read_text() if path.exists() else ""
 
     @property
     def jobs(self) -> list[dict[str, str]]:
@@ -164,13 +165,12 @@ def test_two_nodes_train_together(whole: Training) -> None:
 def test_a_job_over_its_time_limit(whole: Training, training: Training) -> None:
     """Slurm's SIGTERM leaves the processes time to save. One stalls, so the job cannot be done."""
     with training.started(slurm_extra="''"):
-        training.wait_for_step(30)
+        training.wait_for_step(15)
         training.stall()
         training.change_job("TimeLimit=1")
         # Slurm wakes what it ends: SIGCONT comes with SIGTERM.
     assert [job["State"] for job in training.jobs] == ["TIMEOUT", "COMPLETED"]
-    assert "stopped by SIGTERM after step" in training.log
-    assert "a checkpoint is saved" in training.log
+    assert re.search(r"stopped by SIGTERM after step \d+ of 60; a checkpoint", training.said)
     assert "resuming after step" in training.log
     assert training.weights == whole.weights
 
@@ -178,13 +178,13 @@ def test_a_job_over_its_time_limit(whole: Training, training: Training) -> None:
 def test_a_job_is_warned_before_its_time_limit(whole: Training, training: Training) -> None:
     """`--signal` of the profile: the processes save and end well before their time is over."""
     with training.started():
-        training.wait_for_step(30)
+        training.wait_for_step(15)
         stalled = training.stall()
         training.change_job("EndTime=now+9minutes")
         wait_for(lambda: is_pending(stalled, signal.SIGTERM), PATIENCE, "SIGTERM for a process")
         os.kill(stalled, signal.SIGCONT)
     assert [job["State"] for job in training.jobs] == ["FAILED", "COMPLETED"]
-    assert "stopped by SIGTERM after step" in training.log
+    assert re.search(r"stopped by SIGTERM after step \d+ of 60; a checkpoint", training.said)
     assert "resuming after step" in training.log
     assert training.weights == whole.weights
 
@@ -201,7 +201,7 @@ def test_a_node_that_is_set_down(whole: Training, training: Training, name: str)
     """Slurm takes the job back into the queue, and it goes on when the node is up again."""
     slurm = training.cluster.slurm
     with training.started():
-        training.wait_for_step(30)
+        training.wait_for_step(15)
         node = f"nodename={name}"
         slurm.ask("scontrol", "update", node, "state=down", "reason=test")
         training.wait_for_end_of_first_run()
@@ -224,21 +224,28 @@ def test_a_job_over_its_memory_gets_more(whole: Training, training: Training) ->
     assert training.weights == whole.weights
 
 
+# What the first process of either side says.
+LOST = [
+    "It waited for process 1 on node1, process 2, 3 on node2",
+    "It waited for process 0, 1 on node1, process 3 on node2",
+]
+
+
 def test_a_node_whose_cable_is_cut(whole: Training, training: Training) -> None:
     """Slurm gives the node up; the ranks of both sides end by themselves, and the job resumes."""
     slurm = training.cluster.slurm
     lost = slurm.hosts[1]
     with training.started(peer_timeout=30):
-        training.wait_for_step(30)
+        training.wait_for_step(15)
         lost.pull_cable()
         try:
+            for message in LOST:
+                wait_for(lambda text=message: text in training.log, PATIENCE, message)
             training.wait_for_end_of_first_run()
             wait_for(lambda: lost.rank(3) is None, PATIENCE, "end of the rank that was cut off")
         finally:
             lost.plug_cable()
     assert training.jobs[-1]["State"] == "COMPLETED"
-    assert "process 2 of 4 lost another one" in training.log
-    assert "It waited for process 0, 1 on node1, process 3 on node2" in training.log
     assert "resuming after step" in training.log
     assert training.weights == whole.weights
 
