@@ -17,7 +17,7 @@ NODE_CPUS = 32
 NODE_GPUS = 2
 
 # Kept short so that the tests are; a real cluster's are minutes.
-NODE_TIMEOUT = 20
+NODE_TIMEOUT = 90
 """Seconds after which the controller gives up a node that does not answer."""
 KILL_WAIT = 60
 """Seconds between SIGTERM and SIGKILL for a job that is over its time limit."""
