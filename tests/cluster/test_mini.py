@@ -13,7 +13,8 @@ pytestmark = pytest.mark.cluster
 
 # All jobs of the scale, each as short as can be: what they compute is tested elsewhere.
 SHORT = [
-    "pretraining={stages: {stage1: {steps: 20}, stage2: {steps: 20}, extra: {steps: 20}}}",
+    "pretraining={stages: {stage1: {steps: 20, warmup_steps: 2},"
+    " stage2: {steps: 20, warmup_steps: 2}, extra: {steps: 20, warmup_steps: 2}}}",
     "tasks={qa: {maximum_steps: 5}, relation: {maximum_steps: 5}, ner: {maximum_steps: 5}}",
 ]
 
