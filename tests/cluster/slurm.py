@@ -52,7 +52,8 @@ SlurmdTimeout={node_timeout}
 InactiveLimit=0
 MinJobAge=3600
 MaxArraySize=1001
-ReturnToService=2
+# A node that was set down stays so; one that did not answer is back when it does.
+ReturnToService=1
 SlurmdParameters=config_overrides
 GresTypes=gpu
 {nodes}
