@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster.hosts import Host
+from tests.cluster.hosts import Host, kill
 
 # What each node claims to have, whatever the machine has: enough for what the profile asks for.
 NODE_MEMORY_MB = 600_000
@@ -124,12 +124,21 @@ class Slurm:
         wait_for((self.folder / "munge.socket").exists, 30, "munged's socket")
         self._daemon("slurmctld", self.command(["slurmctld", "-D", "-c"]))
         for host in self.hosts:
-            line = host.command(["slurmd", "-D", "-N", host.name], self.folder / "etc")
-            self._daemon(f"slurmd-{host.name}", line)
+            self._start_node(host)
         wait_for(self._all_idle, 60, f"idle nodes; the daemons' logs are in {self.folder}")
 
+    def _start_node(self, host: Host) -> None:
+        line = host.command(["slurmd", "-D", "-N", host.name], self.folder / "etc")
+        self._daemon(f"slurmd-{host.name}", line)
+
+    def reboot(self, host: Host) -> None:
+        """End everything on a node, as a loss of power does, and start its slurmd again."""
+        for process in host.processes():
+            kill(process)
+        self._start_node(host)
+
     def _daemon(self, name: str, line: list[str]) -> None:
-        with open(self.folder / f"{name}.out", "wb") as output:
+        with open(self.folder / f"{name}.out", "ab") as output:
             # A session of its own, so that Ctrl-C ends the tests first and the daemons after them.
             self.daemons.append(
                 subprocess.Popen(

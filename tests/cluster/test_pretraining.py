@@ -210,6 +210,8 @@ def test_a_node_that_is_set_down(whole: Training, training: Training, name: str)
         slurm.ask("scontrol", "update", node, "state=down", "reason=test")
         training.wait_for_end_of_first_run()
         assert not (training.results / STAGE).exists()
+        # Nothing tells a node that is down to end its part of a job; a reboot does.
+        slurm.reboot(next(host for host in slurm.hosts if host.name == name))
         slurm.ask("scontrol", "update", node, "state=resume")
     (job,) = training.jobs
     assert (job["State"], job["RestartCnt"]) == ("COMPLETED", "1")
