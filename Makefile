@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) $(CONFIG)
 
-.PHONY: all setup plan envs clean-dumps tables report dag-report test test-drills test-quick lint format bench clean-work clean constraints rulegraph help
+.PHONY: all setup plan envs clean-dumps tables report dag-report test test-cluster test-drills test-quick lint format bench clean-work clean constraints rulegraph help
 
 all: tables  ## Set up, then build every table and the report at scale mini
 	@echo
@@ -50,6 +50,10 @@ test-drills: $(STAMP)  ## Run the long failure drills: kills, full disks, jumpin
 
 test-quick: $(STAMP)  ## Run the tests that do not run the workflow
 	$(BIN)/python -m pytest -m "not workflow"
+
+test-cluster: $(STAMP)  ## As root, run the tests on a real Slurm (Debian: slurmctld slurmd slurm-client munge iproute2)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-cluster.txt
+	$(BIN)/python -m pytest -m cluster --run-cluster --durations=0 tests/cluster
 
 lint: $(STAMP)  ## Check style, types and rules
 	$(BIN)/ruff check .

@@ -15,16 +15,27 @@ LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--drills", action="store_true", help="also run the long failure drills")
+    parser.addoption(
+        "--run-cluster", action="store_true", help="also run the tests that start a real Slurm"
+    )
+
+
+# Marker -> the option that asks for its tests, and why they are left out without it.
+ONLY_IF_ASKED = {
+    "drill": ("--drills", "a long drill: make test-drills"),
+    "cluster": ("--run-cluster", "starts a real Slurm and changes the network: make test-cluster"),
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the long drills unless they are asked for."""
-    if config.getoption("--drills"):
-        return
-    skip = pytest.mark.skip(reason="a long drill: `make test-drills` runs it")
-    for item in items:
-        if item.get_closest_marker("drill"):
-            item.add_marker(skip)
+    """Leave out tests that take long or need root unless they are asked for."""
+    for marker, (option, reason) in ONLY_IF_ASKED.items():
+        if config.getoption(option):
+            continue
+        skip = pytest.mark.skip(reason=reason)
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 
+import psutil
 import torch
 import torch.distributed as dist
 
@@ -24,6 +27,8 @@ class World:
     rank: int
     size: int
     device: torch.device
+    hosts: tuple[str, ...] = ()
+    """Name of the machine of every process; empty when this one is alone."""
 
     @property
     def is_first(self) -> bool:
@@ -54,18 +59,40 @@ def peers_watched(world: World, timeout: float) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        text = str(error)
-        broken = isinstance(error, dist.DistError) or any(
-            sign in text.lower() for sign in _PEER_SIGNS
-        )
-        if world.size == 1 or not broken:
+        if world.size == 1 or not _is_connection_error(error):
             raise
+        others = [rank for rank in range(world.size) if rank != world.rank]
         raise MlukeError(
             f"process {world.rank} of {world.size} lost another one: it died, hangs, or was not"
-            f" heard of for {timeout:g} seconds (pretraining.peer_timeout). The first process that"
-            " failed says why in its own messages. Start the job again to go on from the newest"
-            f" checkpoint. ({text.splitlines()[0][:200]})"
+            f" heard of for {timeout:g} seconds (pretraining.peer_timeout). It waited for"
+            f" {_named(others, world.hosts)}. The first process that failed says why in its own"
+            " messages. Start the job again to go on from the newest checkpoint."
+            f" ({_first_line(error)})"
         ) from error
+
+
+def _is_connection_error(error: RuntimeError) -> bool:
+    return isinstance(error, dist.DistError) or any(
+        sign in str(error).lower() for sign in _PEER_SIGNS
+    )
+
+
+def _first_line(error: RuntimeError) -> str:
+    return str(error).splitlines()[0][:200]
+
+
+def _named(ranks: Sequence[int], hosts: Sequence[str]) -> str:
+    """Processes with their machines, if they are known.
+
+    >>> _named([0, 1, 3], ["one", "one", "one", "two"])
+    'process 0, 1 on one, process 3 on two'
+    >>> _named([2, 3], [])
+    'process 2, 3'
+    """
+    parts = []
+    for host, group in groupby(ranks, lambda rank: hosts[rank] if hosts else ""):
+        parts.append(f"process {', '.join(map(str, group))}" + (f" on {host}" if host else ""))
+    return ", ".join(parts)
 
 
 def limit_waits(timeout: float) -> None:
@@ -103,14 +130,97 @@ def start_world(timeout: float = 1800) -> World:
         torch.cuda.set_device(local_rank)
     else:
         os.environ["DS_ACCELERATOR"] = "cpu"
-    world = World(rank, size, torch.device("cuda", local_rank) if gpu else torch.device("cpu"))
-    if not dist.is_initialized():
-        with peers_watched(world, timeout):
-            dist.init_process_group(
-                "nccl" if gpu else "gloo",
-                store=dist.HashStore() if size == 1 else None,
-                rank=rank if size == 1 else -1,
-                world_size=size if size == 1 else -1,
-                timeout=timedelta(seconds=timeout),
-            )
-    return world
+    device = torch.device("cuda", local_rank) if gpu else torch.device("cpu")
+    backend = "nccl" if gpu else "gloo"
+    if dist.is_initialized():
+        return World(rank, size, device)
+    limit = timedelta(seconds=timeout)
+    if size == 1:
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        return World(0, 1, device)
+    if not gpu:
+        _choose_interface(os.environ["MASTER_ADDR"])
+    return World(rank, size, device, _meet(backend, rank, size, limit))
+
+
+def _meet(backend: str, rank: int, size: int, limit: timedelta) -> tuple[str, ...]:
+    """Connect to all processes. Returns the name of the machine of each."""
+    seconds = f"{limit.total_seconds():g} seconds (pretraining.peer_timeout)"
+    meeting_point = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    try:
+        store, _, _ = next(dist.rendezvous("env://", rank, size, timeout=limit))
+    except RuntimeError as error:
+        raise MlukeError(
+            f"process {rank} of {size} on {socket.gethostname()} did not meet the others at"
+            f" {meeting_point} within {seconds}: some were not started, or the network lets none"
+            f" through to that port. ({_first_line(error)})"
+        ) from error
+    keys = [f"mluke/host/{number}" for number in range(size)]
+    store.set_timeout(limit)
+    store.set(keys[rank], socket.gethostname())
+    try:
+        store.wait(keys, limit)
+        hosts = tuple(store.get(key).decode() for key in keys)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit)
+    except RuntimeError as error:
+        raise MlukeError(
+            f"process {rank} of {size} on {socket.gethostname()} met the others at {meeting_point}"
+            f" but could not connect to {_absent(store, keys)} within {seconds}. If a machine has"
+            " several networks, GLOO_SOCKET_IFNAME (GPUs: NCCL_SOCKET_IFNAME) names the one to use;"
+            f" here it is {os.environ.get('GLOO_SOCKET_IFNAME', 'not set')}."
+            f" ({_first_line(error)})"
+        ) from error
+    return hosts
+
+
+def _absent(store: dist.Store, keys: Sequence[str]) -> str:
+    """The processes that did not come to the meeting point, as far as it still answers."""
+    try:
+        absent = [rank for rank, key in enumerate(keys) if not store.check([key])]
+    except RuntimeError:
+        absent = []
+    return _named(absent, []) if absent else "all of them"
+
+
+# Reserved for documentation (RFC 5737): stands for any address outside.
+_ELSEWHERE = "192.0.2.1"
+
+
+def _choose_interface(master: str) -> None:
+    """Have gloo use the interface through which this machine reaches the others.
+
+    gloo itself takes that of the machine's own name, which is the loopback on Debian (127.0.1.1)
+    and any of them on a machine with several networks. A setting of the user's is kept.
+    """
+    if "GLOO_SOCKET_IFNAME" in os.environ:
+        return
+    size = os.environ["WORLD_SIZE"]
+    # Of this machine: as torchrun and launch.sh call it, and DeepSpeed's launcher.
+    local_size = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE") or size
+    interface = interface_towards(master)
+    if interface is None and local_size != size:
+        # The first machine may know its own name as an address of the loopback.
+        interface = interface_towards(_ELSEWHERE)
+    if interface is not None:
+        os.environ["GLOO_SOCKET_IFNAME"] = interface
+
+
+def interface_towards(address: str) -> str | None:
+    """Name of the network interface that this machine uses towards ``address``.
+
+    None for an address on the loopback, and where there is no way to ``address``. Nothing is sent.
+
+    >>> interface_towards("127.0.0.1")
+    """
+    try:
+        family, _, _, _, target = socket.getaddrinfo(address, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(target)
+            own = probe.getsockname()[0]
+    except OSError:
+        return None
+    flags = psutil.net_if_stats()
+    for name, addresses in psutil.net_if_addrs().items():
+        if own in {entry.address.partition("%")[0] for entry in addresses}:
+            return None if "loopback" in flags[name].flags else name
+    return None

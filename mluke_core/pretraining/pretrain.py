@@ -196,10 +196,22 @@ def _unpack(
             f"{manifest.path}: made with a tokenizer of {manifest.word_count} words, but the model"
             f" has {config.vocabulary_size}. Tokenizer and model do not belong together."
         )
-    for number, shard in enumerate(manifest.shards):
-        if number % world.size == world.rank:
-            unpack_shard(shard, folder, limits)
-    world.wait()
+    own = manifest.shards[world.rank :: world.size]
+    for shard in own:
+        unpack_shard(shard, folder, limits)
+    counts = [0.0] * world.size
+    counts[world.rank] = len(own)
+    # Summing also waits until all shards are there.
+    counts = world.sum(counts)
+    if world.hosts:
+        by_host: dict[str, list[int]] = defaultdict(list)
+        for host, count in zip(world.hosts, counts, strict=True):
+            by_host[host].append(int(count))
+        text = "; ".join(
+            f"{len(shards)} on {host}, with {sum(shards)} of {len(manifest.shards)} shards"
+            for host, shards in by_host.items()
+        )
+        log.info("%d processes: %s", world.size, text)
     paths: dict[str, dict[str, list[Path]]] = {split: defaultdict(list) for split in SPLITS}
     for shard in manifest.shards:
         for split in SPLITS:

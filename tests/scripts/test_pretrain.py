@@ -135,9 +135,16 @@ def test_launcher_under_slurm_gives_every_task_its_rank(root: Path, tmp_path: Pa
     for program in fake.iterdir():
         program.chmod(0o755)
     environment = {**ENVIRONMENT, "PATH": f"{fake}:{os.environ['PATH']}", "SLURM_JOB_ID": "77"}
-    echo = "echo $RANK $WORLD_SIZE $LOCAL_RANK $MASTER_ADDR $MASTER_PORT $OMP_NUM_THREADS $0"
+    environment.pop("SLURM_STEP_ID", None)
+    echo = "echo $RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE $MASTER_ADDR $MASTER_PORT"
+    echo += " $OMP_NUM_THREADS $0"
     line = [str(root / "workflow_scripts" / "launch.sh"), "2", "2", "5", "bash", "-c", echo, "x y"]
     finished = subprocess.run(line, capture_output=True, text=True, env=environment)
-    assert finished.stdout == "3 4 1 10.0.0.n1 20077 5 x y\n", finished.stderr
+    assert finished.stdout == "3 4 1 2 10.0.0.n1 20077 5 x y\n", finished.stderr
     options = (fake / "options").read_text()
     assert "--nodes=2 --ntasks=4 --ntasks-per-node=2 --cpus-per-task=5" in options
+    # A rule that srun has started may not call srun: it would wait for itself.
+    inside = {**environment, "SLURM_STEP_ID": "0"}
+    refused = subprocess.run(line, capture_output=True, text=True, env=inside)
+    assert refused.returncode == 2
+    assert "needs mpi and tasks_per_node in set-resources" in refused.stderr

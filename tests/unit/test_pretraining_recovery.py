@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,7 @@ def test_hung_process_ends_the_job(world: dict[str, Path], tmp_path: Path) -> No
             process.join()
     message = (tmp_path / "0.log").read_text()
     assert "process 0 of 2 lost another one" in message
+    assert f"It waited for process 1 on {socket.gethostname()}." in message
     assert "3 seconds (pretraining.peer_timeout)" in message
 
 
@@ -123,4 +125,7 @@ def test_processes_that_never_come_end_the_job(world: dict[str, Path], tmp_path:
     for process in processes:
         process.join()
     assert processes[0].exitcode == 1
-    assert "lost another one" in (tmp_path / "0.log").read_text()
+    message = (tmp_path / "0.log").read_text()
+    assert "process 0 of 2 on" in message
+    assert "did not meet the others" in message
+    assert "1/2 clients joined" in message

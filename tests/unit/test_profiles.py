@@ -130,8 +130,7 @@ def test_the_scheduler_is_found_by_its_commands(root: Path, commands: Path, tmp_
 def test_every_rule_of_a_profile_exists(root: Path, profile: str) -> None:
     settings = yaml.safe_load((root / "profiles" / profile / "config.yaml").read_text("utf-8"))
     rules = "".join(path.read_text("utf-8") for path in (root / "rules").glob("*.smk"))
-    arrays = [name for name in settings.get("slurm-array-jobs", "").split(",") if name]
-    for name in [*settings["set-resources"], *settings.get("groups", {}), *arrays]:
+    for name in [*settings["set-resources"], *settings.get("groups", {})]:
         assert f"rule {name}:" in rules
     assert set(settings.get("groups", {}).values()) == set(settings.get("group-components", {}))
 
