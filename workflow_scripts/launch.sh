@@ -4,8 +4,8 @@
 #   launch.sh NODES PROCESSES_PER_NODE CPUS_PER_PROCESS PYTHON SCRIPT ARGUMENTS...
 #
 # One process runs without any launcher; several on one machine with torchrun; inside a Slurm job
-# with srun, one task per process, unless the whole rule is already a task of the job. The script finds RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
-# MASTER_PORT in its environment.
+# with srun, one task per process, unless the whole rule is already a task of the job. The script
+# finds RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT in its environment.
 set -euo pipefail
 
 if [[ $# -lt 5 ]]; then
