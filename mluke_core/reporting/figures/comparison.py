@@ -16,6 +16,7 @@ from mluke_core.reporting.figures.style import (
     INK,
     PALETTE,
     SOFT,
+    broken,
     figure_style,
     finish,
     new_figure,
@@ -206,7 +207,7 @@ def _legend(figure: Any, dots: Sequence[Dot]) -> None:
 
 def _label(systems: Mapping[str, Mapping[str, Any]], row: tuple[str, str]) -> str:
     system, variant = row
-    return row_label(systems[system], variant).replace(" + ", "\n+ ").replace(" ([", "\n([")
+    return broken(row_label(systems[system], variant))
 
 
 def _number(text: str) -> float | None:

@@ -9,7 +9,14 @@ from typing import Any
 
 from mluke_core.io.cli import required_settings
 from mluke_core.io.files import read_json
-from mluke_core.reporting.figures.style import PALETTE, SOFT, figure_style, finish, new_figure
+from mluke_core.reporting.figures.style import (
+    PALETTE,
+    SOFT,
+    broken,
+    figure_style,
+    finish,
+    new_figure,
+)
 from mluke_core.reporting.hyperparameter_table import TASK_LABELS
 from mluke_core.reporting.scores import require_keys
 
@@ -80,7 +87,7 @@ def draw_finetuning(inputs: Sequence[Path], settings: dict[str, Any], output: Pa
         )
         for column, system in enumerate(drawn):
             above, below = axes[0][column], axes[1][column]
-            above.set_title(systems[system]["label"])
+            above.set_title(broken(systems[system]["label"]))
             for run in (run for run in runs if run.system == system):
                 chosen = run is best[system]
                 look = {

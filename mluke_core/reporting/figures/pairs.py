@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mluke_core.errors import DataError
 from mluke_core.io.cli import required_settings
 from mluke_core.reporting.figures.comparison import Dot, read_dots
-from mluke_core.reporting.figures.style import INK, SOFT, figure_style, finish, new_figure
+from mluke_core.reporting.figures.style import INK, SOFT, broken, figure_style, finish, new_figure
 from mluke_core.reporting.gxlt import PUBLISHED_AVERAGE
 
 PANELS_PER_ROW = 3
@@ -52,7 +52,7 @@ def draw_pairs(inputs: Sequence[Path], settings: dict[str, Any], output: Path) -
             axes.flat, matrices.items(), strict=False
         ):
             _draw_matrix(panel, languages, matrix_CQ, bounds)
-            label = systems[system]["label"].replace(" + ", "\n+ ")
+            label = broken(systems[system]["label"])
             panel.set_title(f"{label}\n{_average(averages.get(system))}")
         for panel in axes.flat[len(matrices) :]:
             panel.set_visible(False)

@@ -123,6 +123,15 @@ def label_bars(axes: Axes, values: Sequence[float], positions: Sequence[float]) 
         )
 
 
+def broken(label: str) -> str:
+    """A system's label on lines that fit over a panel.
+
+    >>> broken("XLM-R + extra training ([Y])").splitlines()
+    ['XLM-R', '+ extra training', '([Y])']
+    """
+    return label.replace(" + ", "\n+ ").replace(" ([", "\n([")
+
+
 def short_number(value: float) -> str:
     """``1234567`` → ``1.2 M``; below a thousand as it is.
 
