@@ -17,7 +17,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "sitelinks": 1,
     "count_entities": 1,
     "build_vocabulary": 1,
-    "count_mentions": 1,
+    "count_mentions": 2,
     "article_mentions": 1,
     "build_tokenizer": 1,
     "build_sequences": 2,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import ahocorasick_rs
 import numpy as np
@@ -62,7 +63,9 @@ class OccurrenceCounter:
                 )
                 progress.update(len(text))
         if self._encode is space_words:
-            return {key[1:-1].replace(_BOUNDARY, ""): number for key, number in found.items()}
+            found = Counter(
+                {key[1:-1].replace(_BOUNDARY, ""): number for key, number in found.items()}
+            )
         return {key.replace(MARK, ""): number for key, number in found.items()}
 
 
@@ -76,7 +79,13 @@ def space_words(text: str) -> str:
     if not len(codes):
         return "  "
     space = codes == _SPACE
-    cuts = np.flatnonzero(boundaries(codes) & ~space[1:] & ~space[:-1]) + 1
+    boundary = boundaries(codes)
+    stuck = np.flatnonzero(space[:-1] & ~boundary) + 1
+    if len(stuck):
+        # A combining character belongs to the space before it: no mention begins there.
+        pieces = (text[start:end] for start, end in pairwise([0, *stuck.tolist(), len(text)]))
+        return f" {MARK.join(space_words(piece)[1:-1] for piece in pieces)} "
+    cuts = np.flatnonzero(boundary & ~space[1:] & ~space[:-1]) + 1
     ends = [*cuts.tolist(), len(text)]
     start, parts = 0, []
     for end in ends:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mluke_core.alignment.article_mentions import (
@@ -106,6 +106,7 @@ def test_words_between_spaces() -> None:
     assert space_words("").replace(MARK, "|") == "  "
     assert space_words("new  york, x").replace(MARK, "|") == " new  york | , x "
     assert space_words("東京 a").replace(MARK, "|") == " 東 | 京 a "
+    assert space_words("a \u0301b").replace(MARK, "|") == " a |\u0301b "
 
 
 @settings(max_examples=150, deadline=None)
@@ -119,6 +120,7 @@ def test_words_between_spaces() -> None:
     ),
     filler=st.sampled_from(["long word after long word", "東京都大阪市名古屋市"]),
 )
+@example([" \u0301", "a \u0301b"], {"\u0301", "a \u0301b", "a"}, "long word after long word")
 def test_occurrences_against_searching_for_each(
     texts: list[str], mentions: set[str], filler: str
 ) -> None:
