@@ -25,6 +25,8 @@ include: "rules/reporting.smk"
 
 onstart:
     one_snakemake(R)
+    gc.freeze()
+    gc.enable()
 
 
 onsuccess:
