@@ -14,8 +14,8 @@ from mluke_core.io import run_lock
 from mluke_core.io.lifeline import announce_run
 from mluke_core.versions import STAGE_VERSIONS
 
-# A plan is millions of objects that all stay, and looking through them for garbage takes a fifth of
-# the time of planning. `onstart` goes back to normal before the first job.
+# A plan is millions of objects that all stay: looking through them for garbage finds nothing and takes
+# long. `onstart` goes back to normal before the first job.
 gc.disable()
 
 # No `configfile:`: Snakemake's own `config` then holds exactly what the user gave on top, and that
