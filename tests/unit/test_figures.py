@@ -23,7 +23,7 @@ from mluke_core.reporting.figures.draw import FIGURES, draw_figure
 from mluke_core.reporting.figures.finetuning import Run, finetuning_finding, read_run
 from mluke_core.reporting.figures.languages import corpus_finding
 from mluke_core.reporting.figures.loss import Stage, finding, read_stage
-from mluke_core.reporting.figures.pairs import pair_matrix, pairs_finding
+from mluke_core.reporting.figures.pairs import ON_DARK, ON_LIGHT, pair_matrix, pairs_finding
 from mluke_core.reporting.figures.projection import (
     components,
     language_share,
@@ -240,6 +240,16 @@ def test_pairs_of_languages_become_a_matrix_of_contexts_and_questions() -> None:
         "(mean of 1 systems)"
     )
     assert "no pair" in pairs_finding("Appendix F: x", {"a": (["en"], np.array([[8.0]]))})
+
+
+def test_numbers_in_cells_keep_their_colours_on_the_page(
+    inputs: dict[str, tuple[list[Path], dict[str, Any]]], tmp_path: Path
+) -> None:
+    files, settings = inputs["pairs"]
+    draw_figure("pairs", files, {"scale": "mini", **settings}, tmp_path / "a.svg")
+    drawing = read_figure(tmp_path / "a.svg", "pairs").drawing
+    for colour in (ON_LIGHT, ON_DARK):
+        assert f"fill: {colour}" in drawing and f", {colour})" not in drawing
 
 
 def test_another_csv_is_no_table(tmp_path: Path) -> None:

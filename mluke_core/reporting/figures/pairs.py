@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from mluke_core.errors import DataError
 from mluke_core.io.cli import required_settings
 from mluke_core.reporting.figures.comparison import Dot, read_dots
-from mluke_core.reporting.figures.style import INK, SOFT, broken, figure_style, finish, new_figure
+from mluke_core.reporting.figures.style import SOFT, broken, figure_style, finish, new_figure
 from mluke_core.reporting.gxlt import PUBLISHED_AVERAGE
 
 PANELS_PER_ROW = 3
 PANEL_INCHES = 2.9
 COLOURS = "Blues"
-LIGHT_ABOVE = 0.6
-"""Share of the colour range from which a number is written in white."""
+DARK_ABOVE = 0.6
+"""Share of the colour range from which a number is written in light."""
+# On the page INK and white follow its light and dark colours; the cells stay as they are.
+ON_LIGHT, ON_DARK = "#14181d", "#fdfdfd"
 
 
 def draw_pairs(inputs: Sequence[Path], settings: dict[str, Any], output: Path) -> None:
@@ -118,7 +120,7 @@ def _draw_matrix(
     for (row, column), value in np.ndenumerate(matrix_CQ):
         if np.isnan(value):
             continue
-        light = span > 0 and (value - low) / span > LIGHT_ABOVE
+        dark = span > 0 and (value - low) / span > DARK_ABOVE
         panel.text(
             column + 0.5,
             row + 0.5,
@@ -126,7 +128,7 @@ def _draw_matrix(
             ha="center",
             va="center",
             fontsize=6.5,
-            color="white" if light else INK,
+            color=ON_DARK if dark else ON_LIGHT,
         )
     panel.tick_params(colors=SOFT)
 
