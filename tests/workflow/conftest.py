@@ -57,18 +57,18 @@ def rerun(root: Path, mini: Path) -> Run:
 @pytest.fixture(scope="session")
 def corpus_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillRun]:
     """From dumps to the manifest and the table of the corpus, undisturbed; trains nothing."""
-    run = DrillRun(tmp_path_factory.mktemp("drills") / "corpus", "tableA")
-    try:
-        run.complete()
-        yield run
-    finally:
-        run.clean_up()
+    yield from undisturbed(tmp_path_factory.mktemp("drills") / "corpus", "tableA")
 
 
 @pytest.fixture(scope="session")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillRun]:
     """The drills' whole DAG, trainings and scores included, undisturbed."""
-    run = DrillRun(tmp_path_factory.mktemp("drills") / "whole", "tables")
+    yield from undisturbed(tmp_path_factory.mktemp("drills") / "whole", "tables")
+
+
+def undisturbed(folder: Path, target: str) -> Iterator[DrillRun]:
+    """A run that nothing has happened to, cleaned up afterwards."""
+    run = DrillRun(folder, target)
     try:
         run.complete()
         yield run
