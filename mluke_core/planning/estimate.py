@@ -28,8 +28,8 @@ SMALL_TABLES_PER_DUMP = 0.05
 # Excerpts hold articles alone; a whole dump has templates, categories and project pages too, which
 # leave nothing. Text per byte of dump: 0.984 in the whole English dump of March 2022
 # (20,275,516,160 of 20,598,313,936 bytes by the `dataset_infos.json` of Hugging Face's
-# `wikipedia`), 1.60 in the English excerpt. No other language has both figures.
-TEXT_OF_WHOLE_DUMPS = 0.984 / 1.60
+# `wikipedia`), 1.61 in the English excerpt. No other language has both figures.
+TEXT_OF_WHOLE_DUMPS = 0.984 / 1.61
 # Adam's two moments and the full-precision copy, beside the weights.
 CHECKPOINT_FACTOR = 4
 # Weights of a fine-tuned model keep the word vectors of the task alone: 24,000 at scale sample.
