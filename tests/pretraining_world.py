@@ -46,6 +46,7 @@ SETTINGS: dict[str, Any] = {
     "precision": "fp32",
     "zero_stage": 0,
     "entity_embedding_size": 16,
+    "entity_positions": "random",
     "betas": [0.9, 0.999],
     "epsilon": 1e-6,
     "weight_decay": 0.01,

@@ -60,12 +60,20 @@ def luke_config(base: ModelConfig, entity_count: int, entity_embedding_size: int
 
 @torch.no_grad()
 def add_entities(
-    base: MlukeForPrediction, entity_count: int, entity_embedding_size: int, seed: int
+    base: MlukeForPrediction,
+    entity_count: int,
+    entity_embedding_size: int,
+    seed: int,
+    copy_positions: bool = False,
 ) -> MlukeForPrediction:
     """A LUKE model with the words of ``base`` and fresh entity parameters, drawn as the base
     was (N(0, 0.02) for a published one).
 
     ``base`` must not be used afterwards: the models share their weights.
+
+    Args:
+        copy_positions: the position embeddings of entities start as those of words, so that an
+            entity resembles the words of its mention from the first step.
     """
     config = luke_config(base.config, entity_count, entity_embedding_size)
     model = random_model(config, seed)
@@ -77,4 +85,9 @@ def add_entities(
             torch.cat([positions.new_zeros(shift, positions.shape[1]), positions])
         )
     model.load_state_dict(kept, strict=False, assign=True)
+    if copy_positions:
+        assert model.encoder.entities is not None  # luke_config gives every model entities
+        # Entity positions count from the first row on, word positions from the offset.
+        words_PH = model.encoder.words.position.weight[config.position_offset :]
+        model.encoder.entities.position.weight[: len(words_PH)] = words_PH
     return model

@@ -169,7 +169,13 @@ def starting_model(
     model = load_for_prediction(base)
     if settings.objective == "mlm":
         return model
-    return add_entities(model, manifest.entity_count, settings.entity_embedding_size, seed)
+    return add_entities(
+        model,
+        manifest.entity_count,
+        settings.entity_embedding_size,
+        seed,
+        copy_positions=settings.entity_positions == "words",
+    )
 
 
 def _weights_of(base: Path, previous: Path | None) -> Path:

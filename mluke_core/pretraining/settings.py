@@ -29,6 +29,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "precision": ("bf16", "fp16", "fp32"),
     "zero_stage": (0, 1, 2),
     "trainable": ("new", "all"),
+    "entity_positions": ("random", "words"),
 }
 _POSITIVE = (
     "steps",
@@ -71,6 +72,9 @@ class PretrainingSettings:
     precision: str
     zero_stage: int
     entity_embedding_size: int
+    entity_positions: str
+    """How position embeddings of entities start that the base model lacks: random | words: as
+    copies of the words'."""
     betas: tuple[float, float]
     epsilon: float
     weight_decay: float

@@ -221,6 +221,17 @@ def test_an_entity_without_words_has_no_position(luke: Path) -> None:
     torch.testing.assert_close(empty, without)
 
 
+@pytest.mark.parametrize("base", [XLMR, BERT], ids=["xlm-roberta", "bert"])
+def test_entity_positions_start_random_or_as_those_of_words(base: ModelConfig) -> None:
+    fresh = dict(add_entities(random_model(base, 1), 9, 16, 2).named_parameters())
+    model = add_entities(random_model(base, 1), 9, 16, 2, copy_positions=True)
+    words_PH = model.encoder.words.position.weight[model.config.position_offset :]
+    assert len(words_PH) == model.config.maximum_length
+    assert torch.equal(model.encoder.entities.position.weight[: len(words_PH)], words_PH)
+    changed = [name for name, value in model.named_parameters() if not value.equal(fresh[name])]
+    assert changed == ["encoder.entities.position.weight"]
+
+
 def test_dropout_is_active_in_training_only(luke: Path) -> None:
     encoder, batch = load_encoder(luke), pack(EXAMPLES)
     assert torch.equal(encoder(batch).words_TH, encoder(batch).words_TH)
