@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import torch
 from torch import nn
@@ -12,6 +13,9 @@ from mluke_core.modeling.prediction import MlukeForPrediction
 
 ENTITY_PARAMETERS = ("encoder.entities.", "entity_head.")
 """Prefixes of the parameters that pretraining adds to the base model ("new" in the config)."""
+
+_SLOWEST_WAVE = 1000
+"""Positions per radian of the slowest wave: sequences have up to 512."""
 
 
 def random_model(config: ModelConfig, seed: int) -> MlukeForPrediction:
@@ -32,6 +36,19 @@ def random_model(config: ModelConfig, seed: int) -> MlukeForPrediction:
             model.entity_head.bias.zero_()
             model.encoder.entities.entity.weight[0] = 0
     return model
+
+
+def wave_positions(count: int, size: int, deviation: float) -> torch.Tensor:
+    """Position embeddings of sines and cosines (Vaswani et al. 2017, 3.5), P x H.
+
+    Neighbours resemble each other from the first step, so that few steps suffice to learn what a
+    neighbour is. A row's entries have the mean square ``deviation`` ** 2.
+    """
+    position_P1 = torch.arange(count, dtype=torch.float32)[:, None]
+    even_W = torch.arange(0, size, 2, dtype=torch.float32)
+    angles_PW = position_P1 * torch.exp(-even_W / size * math.log(_SLOWEST_WAVE))
+    waves_PH = torch.stack([angles_PW.sin(), angles_PW.cos()], dim=2).flatten(1)[:, :size]
+    return deviation * math.sqrt(2) * waves_PH
 
 
 def _initialize(module: nn.Module, deviation: float, generator: torch.Generator) -> None:

@@ -11,11 +11,12 @@ import torch
 from mluke_core.errors import ConfigError
 from mluke_core.modeling.config import ModelConfig
 from mluke_core.modeling.folder import POOLER, model_card, write_model_folder
-from mluke_core.modeling.initialization import random_model
+from mluke_core.modeling.initialization import random_model, wave_positions
 from mluke_core.sequences.tokenizer import Tokenizer
 
 _KEYS = {"layers", "hidden_size", "heads", "intermediate_size"}
-_OPTIONAL = {"dropout", "initializer_range"}
+_OPTIONAL = {"dropout", "initializer_range", "positions"}
+_POSITIONS = ("random", "waves")
 # Longest input of both families, special tokens included.
 _MAXIMUM_LENGTH = 512
 
@@ -27,8 +28,10 @@ def initialize_model(
 
     Args:
         architecture: layers, hidden_size, heads, intermediate_size; dropout if it is not 0.1, and
-            initializer_range (standard deviation of the weights) if it is not 0.02. Entity
-            parameters that pretraining adds later are drawn with the same.
+            initializer_range (standard deviation of the weights) if it is not 0.02; positions:
+            how position embeddings start, ``random`` or ``waves``
+            (:func:`~mluke_core.modeling.initialization.wave_positions`). Entity parameters that
+            pretraining adds later are drawn with the same initializer_range.
 
     Raises:
         ConfigError: for a key that is missing, unknown, or does not fit the others.
@@ -43,6 +46,12 @@ def initialize_model(
         raise ConfigError(
             f"models: hidden_size {architecture['hidden_size']} is not a multiple of heads"
             f" {architecture['heads']}."
+        )
+    positions = architecture.get("positions", "random")
+    if positions not in _POSITIONS:
+        raise ConfigError(
+            f"models: positions of an architecture is {positions!r}; write one of"
+            f" {', '.join(_POSITIONS)}."
         )
     dropout = architecture.get("dropout", 0.1)
     tokenizer = Tokenizer.load(tokenizer_folder)
@@ -62,6 +71,11 @@ def initialize_model(
         **sizes,
     )
     model = random_model(config, seed)
+    if positions == "waves":
+        with torch.no_grad():
+            table_PH = model.encoder.words.position.weight
+            rows, size = table_PH.shape
+            table_PH.copy_(wave_positions(rows, size, config.initializer_range))
     generator = torch.Generator().manual_seed(seed + 1)
     pooler = {
         POOLER[0]: torch.randn(2 * (config.hidden_size,), generator=generator)

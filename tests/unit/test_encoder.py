@@ -265,6 +265,7 @@ def test_random_model_follows_architecture_and_seed(tmp_path: Path, tokenizer: P
         ("c", 2, {}),
         ("d", 1, {"dropout": 0}),
         ("e", 1, wide),
+        ("w", 1, {"positions": "waves"}),
     ):
         initialize_model({**architecture, **change}, tokenizer, seed, tmp_path / name)
     weights = {name: (tmp_path / name / "model.safetensors").read_bytes() for name in "abcd"}
@@ -279,6 +280,14 @@ def test_random_model_follows_architecture_and_seed(tmp_path: Path, tokenizer: P
     wider = load_encoder(tmp_path / "e")
     assert wider.config.initializer_range == 0.1
     torch.testing.assert_close(wider.words.word.weight, 5 * table)
+    waves_PH = load_encoder(tmp_path / "w").words.position.weight
+    assert waves_PH.square().mean().sqrt().item() == pytest.approx(0.02, rel=1e-3)
+    norm = waves_PH.norm(dim=1)
+    torch.testing.assert_close(norm, norm[:1].expand_as(norm))
+    alike = waves_PH[100] @ waves_PH[[100, 101, 110, 300]].T
+    assert alike.tolist() == sorted(alike.tolist(), reverse=True)
+    with pytest.raises(ConfigError, match="positions of an architecture is 'wavy'"):
+        initialize_model({**architecture, "positions": "wavy"}, tokenizer, 1, tmp_path / "f")
     with pytest.raises(ConfigError, match="this one has colour"):
         initialize_model({**architecture, "colour": 1}, tokenizer, 1, tmp_path / "f")
     with pytest.raises(ConfigError, match="not a multiple of heads 3"):
