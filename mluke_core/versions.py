@@ -39,7 +39,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "corpus_statistics": 1,
     "resources": 2,
     "significance": 1,
-    "table": 2,
+    "table": 3,
     "figures": 3,
     "provenance": 2,
     "report": 2,
