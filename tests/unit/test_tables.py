@@ -120,6 +120,14 @@ def test_quoted_rows_have_published_values_alone(
     assert any(note.startswith("XLM-K: quoted") for note in table.notes)
 
 
+def test_both_ways_of_counting_long_gold_stand_beside_the_paper() -> None:
+    table = build("table3")
+    within = cell(table, E_LABEL, "CoNLL, gold within the limit", "en")
+    assert within.value == values("mluke-e-mini", "conll", "en", "f1_reachable")[0]
+    assert within.published == cell(table, E_LABEL, "CoNLL", "en").published
+    assert any("'CoNLL, gold within the limit'" in note for note in table.notes)
+
+
 def test_rows_follow_the_order_of_the_run() -> None:
     shuffled = settings("table3")
     shuffled["order"] = ["mluke-e-mini", "xlmr-mini"]
