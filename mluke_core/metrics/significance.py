@@ -88,6 +88,34 @@ def f1(totals: Floats) -> Floats:
     return 200.0 * totals[..., 2] / np.where(both > 0, both, 1.0)
 
 
+def precision(totals: Floats) -> Floats:
+    """Measure of counts ``(gold, predicted, correct)``: precision in percent; 0 without any."""
+    return 100.0 * totals[..., 2] / np.where(totals[..., 1] > 0, totals[..., 1], 1.0)
+
+
+def recall(totals: Floats) -> Floats:
+    """Measure of counts ``(gold, predicted, correct)``: recall in percent; 0 without any."""
+    return 100.0 * totals[..., 2] / np.where(totals[..., 0] > 0, totals[..., 0], 1.0)
+
+
+def micro_f1(totals: Floats) -> Floats:
+    """Measure of ``(gold, predicted, correct)`` for each of K / 3 classes: F1 of their sums."""
+    return f1(totals.reshape(*totals.shape[:-1], -1, 3).sum(-2))
+
+
+def macro_rate(totals: Floats) -> Floats:
+    """Measure of ``(score, number)`` for each of K / 2 classes: mean of their rates in percent.
+
+    A class without examples, as a random draw may leave it, does not count.
+
+    >>> float(macro_rate(np.array([1.0, 2, 3, 3, 0, 0])))
+    75.0
+    """
+    score, number = np.moveaxis(totals.reshape(*totals.shape[:-1], -1, 2), -1, 0)
+    rates = 100.0 * score / np.where(number > 0, number, 1.0)
+    return rates.sum(-1) / np.maximum((number > 0).sum(-1), 1)
+
+
 def macro_f1(totals: Floats) -> Floats:
     """Measure of ``(gold, predicted, correct)`` for each of K / 3 classes: their mean F1."""
     return f1(totals.reshape(*totals.shape[:-1], -1, 3)).mean(-1)

@@ -140,22 +140,18 @@ class SpansScorer(Scorer):
 
     def metrics(self, predictions: Mapping[str, str]) -> dict[str, float]:
         """``f1`` (gold spans that are too long are misses), its parts, and ``f1_reachable``."""
-        found = self._found(predictions)
+        found = self.found(predictions)
         overall = spans.evaluate(self.golds, found).overall
-        reachable = [
-            [span for span in gold if (sentence, span) not in self.unreachable]
-            for sentence, gold in zip(self.ids, self.golds, strict=True)
-        ]
         return {
             "f1": overall.f1,
             "precision": overall.precision,
             "recall": overall.recall,
-            "f1_reachable": spans.evaluate(reachable, found).overall.f1,
+            "f1_reachable": spans.evaluate(self.reachable, found).overall.f1,
         }
 
     def details(self, predictions: Mapping[str, str]) -> dict[str, Any]:
         """F1 and counts of each type, and the number of gold spans out of reach."""
-        per_type = spans.evaluate(self.golds, self._found(predictions)).per_type
+        per_type = spans.evaluate(self.golds, self.found(predictions)).per_type
         return {
             "types": {
                 kind: {
@@ -170,7 +166,16 @@ class SpansScorer(Scorer):
             "gold_spans_out_of_reach": len(self.unreachable),
         }
 
-    def _found(self, predictions: Mapping[str, str]) -> list[list[Span]]:
+    @property
+    def reachable(self) -> list[list[Span]]:
+        """Gold spans of each sentence without those that are too long."""
+        return [
+            [span for span in gold if (sentence, span) not in self.unreachable]
+            for sentence, gold in zip(self.ids, self.golds, strict=True)
+        ]
+
+    def found(self, predictions: Mapping[str, str]) -> list[list[Span]]:
+        """Predicted spans of each sentence."""
         return [parse_spans(predictions.get(sentence, "[]")) for sentence in self.ids]
 
 

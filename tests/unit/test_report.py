@@ -26,6 +26,8 @@ from mluke_core.reporting.run_folder import RunFolder
 from tests.run_world import ENTITIES, HOSTILE, RUN_TABLES, WORDS, build_run
 from workflow_scripts.report import main as report_main
 
+WITHIN = "CoNLL, gold within the limit"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -93,7 +95,8 @@ def test_a_folder_that_is_no_run_is_one_message(
 def test_entities_are_set_against_words(folder: Path) -> None:
     run = RunFolder(folder)
     found = {gain.block: gain for gain in gains(run, {n: run.table(n) for n in run.tables})}
-    assert set(found) == {"XQuAD", "MRR", "RELX", "CoNLL", "Top-1 [Y]", "Top-1 [X]&[Y]"}
+    questions = {"XQuAD", "MLQA", "G-XLT"}
+    assert set(found) == questions | {"MRR", "RELX", "CoNLL", WITHIN, "Top-1 [Y]", "Top-1 [X]&[Y]"}
     contrast = found["XQuAD"].contrast
     assert contrast is not None and contrast.p < 0.01 and contrast.difference > 30
     assert found["XQuAD"].published == "+0.6"
@@ -117,7 +120,7 @@ def test_examples_of_every_outcome(folder: Path) -> None:
     pair = pair_of(run)
     assert pair is not None and (pair.first, pair.second) == (WORDS, ENTITIES)
     examples = examples_of(run, pair)
-    assert {example.test for example in examples} == {"xquad", "relx", "conll", "mlama"}
+    assert {example.test for example in examples} == {"xquad", "mlqa", "relx", "conll", "mlama"}
     for example in examples:
         rights = [line.right for line in example.lines if line.right is not None]
         assert len(rights) == 2
