@@ -38,7 +38,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "probe_modularity": 1,
     "corpus_statistics": 1,
     "resources": 2,
-    "significance": 1,
+    "significance": 2,
     "table": 3,
     "figures": 3,
     "provenance": 2,
