@@ -31,7 +31,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "finetune": 2,
     "select_run": 2,
     "predict": 2,
-    "score": 2,
+    "score": 3,
     "probe_mlama": 1,
     "score_mlama": 1,
     "probe_retrieval": 1,
@@ -42,5 +42,5 @@ STAGE_VERSIONS: dict[str, int] = {
     "table": 3,
     "figures": 3,
     "provenance": 2,
-    "report": 2,
+    "report": 3,
 }

@@ -216,6 +216,8 @@ def build_run(
                 write_predictions(predictions, RUN_NAMES[task], answers(test, system, skill, seed))
                 coverage = predictions.with_suffix(".coverage.json")
                 covered = {"examples": SENTENCES, "with_entities": 6, "entities_per_example": 1.5}
+                if test in QUESTIONS and system == ENTITIES:
+                    covered["mentions"] = {"article": 6, "dictionary": 18}
                 names = entry["tests"][test]["columns"]
                 if test == "gxlt":
                     names = ["-".join(pair) for pair in PAIRS]

@@ -15,6 +15,7 @@ from mluke_core.io.cli import required_settings
 from mluke_core.io.files import read_json, write_json
 from mluke_core.tasks.collections import TestColumn, test_columns
 from mluke_core.tasks.data import NAMED_RECORDS
+from mluke_core.tasks.mention_sources import describe_sources
 from mluke_core.tasks.scorers import Scorer, scorer_class
 from mluke_core.tasks.select_run import selected_runs
 
@@ -23,6 +24,8 @@ log = logging.getLogger("mluke")
 VARIANT = "default"
 ENGLISH = "en"
 Results = dict[str, dict[str, list[float]]]
+COVERAGE = ("examples", "with_entities", "entities_per_example", "mentions")
+"""What the scores take over from the coverage file; only questions have ``mentions``."""
 
 # Averages over the pairs of G-XLT, named after the 7 languages of MLQA.
 OFF_DIAGONAL_AVERAGE, WHOLE_AVERAGE = "avg42", "avg49"
@@ -74,6 +77,7 @@ def score(
         troubles = covered["columns"].get(column.name, {}).get("troubles", {})
         notes += [f"{column.name}: {trouble}: {count}" for trouble, count in troubles.items()]
     notes += _unparallel(gold_ids)
+    notes += describe_sources(covered["columns"])
     if test == "gxlt":
         _add_pair_averages(results, runs, diagonal, notes)
     write_json(
@@ -85,9 +89,7 @@ def score(
             "results": {VARIANT: results},
             "counts": counts,
             "coverage": {
-                name: {
-                    key: entry[key] for key in ("examples", "with_entities", "entities_per_example")
-                }
+                name: {key: entry[key] for key in COVERAGE if key in entry}
                 for name, entry in covered["columns"].items()
             },
             "unavailable": {c.name: c.missing for c in columns if c.path is None},

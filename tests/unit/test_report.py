@@ -17,7 +17,7 @@ from mluke_core.io.parquet import stage_metadata, write_table
 from mluke_core.reporting.__main__ import main as reporting_main
 from mluke_core.reporting.compare import compare_runs
 from mluke_core.reporting.page.examples import OUTCOMES, choose, examples_of, pair_of
-from mluke_core.reporting.page.facts import short_facts
+from mluke_core.reporting.page.facts import coverage_rows, short_facts
 from mluke_core.reporting.page.matrices import confusion_matrices, relation_matrices
 from mluke_core.reporting.page.mentions import mention_marks
 from mluke_core.reporting.page.page import gains, report_page
@@ -184,6 +184,15 @@ def test_matrices(folder: Path) -> None:
             assert sum(counts.values()) == 12
     # A wrong answer finds the place as a person and misses the person.
     assert conll["columns"][-1] == "(not found)"
+
+
+def test_coverage_says_where_mentions_came_from(folder: Path) -> None:
+    run = RunFolder(folder)
+    rows = {row["test"]: dict(row["columns"]) for row in coverage_rows(run)}
+    assert rows["xquad"]["en"] == "50 % · 1.5 · 25 % by article, 75 % by dictionary"
+    assert rows["relx"]["en"] == "50 % · 1.5"
+    note = "en: 6 texts by article, 18 by dictionary"
+    assert any(note in text for text in run.table("table1").notes)
 
 
 def test_facts_say_what_could_not_be_measured(folder: Path) -> None:
