@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.metrics import mlqa, relx, spans, squad
@@ -29,8 +29,8 @@ class Scorer(ABC):
 
     ids: Sequence[str]
     """Ids of the gold examples."""
-    parallel: ClassVar[bool] = False
-    """Whether the columns are translations, with the same ids."""
+    parallel: ClassVar[Literal["", "complete", "partial"]] = ""
+    """Whether the columns are translations: all of everything, or of a part of the English one."""
 
     @abstractmethod
     def __init__(self, column: TestColumn, coverage: Mapping[str, Any]) -> None: ...
@@ -47,7 +47,7 @@ class Scorer(ABC):
 class SquadScorer(Scorer):
     """F1 and exact match by the SQuAD v1.1 rules, whatever the language."""
 
-    parallel: ClassVar[bool] = True
+    parallel: ClassVar[Literal["", "complete", "partial"]] = "complete"
 
     def __init__(self, column: TestColumn, coverage: Mapping[str, Any]) -> None:
         assert column.path is not None
@@ -68,6 +68,8 @@ class SquadScorer(Scorer):
 
 class MlqaScorer(SquadScorer):
     """F1 and exact match by the MLQA rules of the context's language."""
+
+    parallel: ClassVar[Literal["", "complete", "partial"]] = "partial"
 
     def evaluate(self, predictions: Mapping[str, str]) -> squad.AnswerScores:
         """Scores with those of each question."""
