@@ -42,5 +42,5 @@ STAGE_VERSIONS: dict[str, int] = {
     "table": 3,
     "figures": 3,
     "provenance": 2,
-    "report": 3,
+    "report": 4,
 }

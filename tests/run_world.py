@@ -158,7 +158,10 @@ def write_mlama(folder: Path, system: str, skill: float, seed: int) -> None:
         "questions_too_long": 0,
         "candidates_without_tokens": 0,
         "gold_not_a_candidate": 0,
-        "matching": {},
+        "matching": {
+            "candidates": {"exact": 6, "first_letter": 3, "not_found": 1},
+            **({} if system == WORDS else {"subjects_of_model": {"exact": 4}}),
+        },
     }
     report = {"maximum_questions": None, "unavailable": {}, "languages": {"en": language}}
     path = folder / "predictions" / system / "mlama.parquet"
