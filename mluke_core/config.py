@@ -21,6 +21,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from mluke_core.config_notes import quoted_keys, setting
 from mluke_core.errors import ConfigError
 
 Config = dict[str, Any]
@@ -281,6 +282,15 @@ def _reference_problems(config: Config) -> Iterator[str]:
                     f"tables.{name}.blocks.{index}.test: '{block['test']}' is neither a test of a "
                     f"task nor a probe. Known: {', '.join(known_tests)}."
                 )
+        for index, note in enumerate(table.get("notes", [])):
+            for key in quoted_keys(note):
+                try:
+                    setting(config, key)
+                except KeyError:
+                    yield (
+                        f"tables.{name}.notes.{index}: there is no key '{key}' to quote. Write "
+                        "{key} for one that exists, with dots."
+                    )
     stages = config["pretraining"]["stages"]
     for name, stage in stages.items():
         if stage["batch_size"] % stage["micro_batch_size"]:

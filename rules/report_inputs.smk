@@ -45,7 +45,7 @@ def significance_arguments(table):
 def significance_settings(table):
     return settings(
         name=table,
-        table=CONFIG["tables"][table],
+        table=plan.table_layout(CONFIG, table),
         pairs=plan.significance_pairs(CONFIG, table),
         columns={test: plan.test_columns(CONFIG, test) for test in tests_of(table)},
         tests={test: plan.scoring_settings(CONFIG, test) for test in tested_tasks(table)},

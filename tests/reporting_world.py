@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mluke_core.config import load_config
+from mluke_core.reporting import plan
 from mluke_core.reporting.build import build_table
 from mluke_core.reporting.tables import Cell, Panel, Row, Table
 
@@ -44,7 +45,8 @@ def settings(table: str, scale: str = "mini") -> dict[str, Any]:
     return {
         "scale": scale,
         "name": table,
-        "table": config()["tables"][table],
+        "table": plan.table_layout(config(), table),
+        "notes": plan.table_notes(config(), table),
         "systems": systems(table),
         "order": list(systems(table)),
         "columns": columns,

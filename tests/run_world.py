@@ -1,12 +1,13 @@
 """A small finished run in the layout of ``results/<scale>``, for the report and for comparisons.
 
-Two systems of scale mini answer RELX, CoNLL, XQuAD and mLAMA; the scores are computed from the
-predictions by the project's own steps. Some texts try to be markup.
+Two systems of scale mini answer RELX, CoNLL, XQuAD, MLQA, G-XLT and mLAMA; the scores are computed
+from the predictions by the project's own steps. Some texts try to be markup.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mluke_core.reporting.resources import disk_use, read_benchmarks, summarise
 from mluke_core.reporting.run_folder import RunFolder
 from mluke_core.reporting.significance import table_significance
 from mluke_core.reporting.write import write_table_files
+from mluke_core.tasks.conll_reader import UNREACHABLE
 from mluke_core.tasks.score import score
 from tests.probe_world import write_source
 from tests.reporting_world import DATA, config
@@ -38,6 +40,8 @@ HOSTILE = "<script>document.title='x'</script><img src=x onerror=alert(1)>"
 LABELS = ["no_relation", "per:city_of_birth(e1,e2)", "org:founded(e1,e2)", "org:founded(e2,e1)"]
 RUN_NAMES = {"qa": "lr0.001-b16-s1", "relation": "lr0.001-b16-s1", "ner": "lr0.001-b8-s1"}
 LANGUAGES = ("en", "de")
+QUESTIONS = ("xquad", "mlqa", "gxlt")
+PAIRS = tuple(permutations(LANGUAGES, 2))
 SENTENCES = 12
 
 
@@ -45,11 +49,8 @@ def run_config() -> dict[str, Any]:
     """The configuration of scale mini with two systems and a few columns."""
     values = json.loads(json.dumps({k: v for k, v in config().items() if k != "scales"}))
     values["run"]["systems"], values["run"]["tables"] = list(SYSTEMS), RUN_TABLES
-    values["tasks"]["qa"]["tests"]["xquad"]["columns"] = list(LANGUAGES)
-    values["tasks"]["qa"]["tests"].pop("mlqa")
-    values["tasks"]["qa"]["tests"].pop("gxlt")
-    table1 = values["tables"]["table1"]
-    table1["blocks"] = [b for b in table1["blocks"] if b["test"] == "xquad"]
+    for test in QUESTIONS:
+        values["tasks"]["qa"]["tests"][test]["columns"] = list(LANGUAGES)
     values["tasks"]["relation"]["tests"]["relx"]["columns"] = list(LANGUAGES)
     conll = values["tasks"]["ner"]["tests"]["conll"]
     conll["columns"] = ["nl"]
@@ -72,47 +73,35 @@ def sources(folder: Path) -> dict[str, Path]:
     conll = "".join(
         f"Jan N B-PER\nwoont V O\nin P O\nGent{i} N B-LOC\n\n" for i in range(SENTENCES)
     )
-    xquad = {
-        f"xquad.{language}.json": json.dumps(
-            {
-                "data": [
-                    {
-                        "title": "Berlin",
-                        "paragraphs": [
-                            {
-                                "context": f"Berlin {i} is a city. It lies in Germany. {HOSTILE}",
-                                "qas": [
-                                    {
-                                        "id": f"q{i}",
-                                        "question": f"Where is Berlin {i}?",
-                                        "answers": [
-                                            {
-                                                "text": "Germany",
-                                                "answer_start": f"Berlin {i} is a city. It lies in "
-                                                "Germany".index("Germany"),
-                                            }
-                                        ],
-                                    }
-                                ],
-                            }
-                            for i in range(SENTENCES)
-                        ],
-                    }
-                ]
-            }
-        )
-        for language in LANGUAGES
+    xquad = {f"xquad.{language}.json": questions() for language in LANGUAGES}
+    mlqa = {
+        f"MLQA_V1/test/test-context-{context}-question-{question}.json": questions()
+        for context, question in product(LANGUAGES, repeat=2)
     }
     templates = json.dumps({"relation": "P740", "template": "[X] was founded in [Y] ."})
     files = {
         "relx": relx,
         "conll2002": {"ned.testb": conll},
         "xquad": xquad,
+        "mlqa": mlqa,
         "mlama": {"mlama1.1/en/templates.jsonl": templates + "\n"},
     }
     return {
         name: write_source(folder / "sources", name, members) for name, members in files.items()
     }
+
+
+def questions() -> str:
+    """Questions in SQuAD's format, the same in every language."""
+
+    def paragraph(i: int) -> dict[str, Any]:
+        context = f"Berlin {i} is a city. It lies in Germany. {HOSTILE}"
+        answer = {"text": "Germany", "answer_start": context.index("Germany")}
+        question = {"id": f"q{i}", "question": f"Where is Berlin {i}?", "answers": [answer]}
+        return {"context": context, "qas": [question]}
+
+    paragraphs = [paragraph(i) for i in range(SENTENCES)]
+    return json.dumps({"data": [{"title": "Berlin", "paragraphs": paragraphs}]})
 
 
 def answers(test: str, system: str, skill: float, seed: int) -> dict[tuple[str, str], str]:
@@ -127,8 +116,12 @@ def answers(test: str, system: str, skill: float, seed: int) -> dict[tuple[str, 
         for language in LANGUAGES:
             if test == "relx":
                 found[language, str(i)] = pick(LABELS[i % len(LABELS)], LABELS[(i + 1) % 4])
-            if test == "xquad":
+            if test in ("xquad", "mlqa"):
                 found[language, f"q{i - 1}"] = pick("Germany", "a city")
+        for pair in PAIRS if test == "gxlt" else ():
+            # Half of the wrong answers hold the right word: F1 and exact match differ.
+            wrong = "in Germany" if i % 2 else "a city"
+            found["-".join(pair), f"q{i - 1}"] = pick("Germany", wrong)
         if test == "conll":
             found["nl", str(i - 1)] = pick('[[0,1,"PER"],[3,4,"LOC"]]', '[[3,4,"PER"]]')
     return found
@@ -165,7 +158,10 @@ def write_mlama(folder: Path, system: str, skill: float, seed: int) -> None:
         "questions_too_long": 0,
         "candidates_without_tokens": 0,
         "gold_not_a_candidate": 0,
-        "matching": {},
+        "matching": {
+            "candidates": {"exact": 6, "first_letter": 3, "not_found": 1},
+            **({} if system == WORDS else {"subjects_of_model": {"exact": 4}}),
+        },
     }
     report = {"maximum_questions": None, "unavailable": {}, "languages": {"en": language}}
     path = folder / "predictions" / system / "mlama.parquet"
@@ -223,12 +219,25 @@ def build_run(
                 write_predictions(predictions, RUN_NAMES[task], answers(test, system, skill, seed))
                 coverage = predictions.with_suffix(".coverage.json")
                 covered = {"examples": SENTENCES, "with_entities": 6, "entities_per_example": 1.5}
-                columns = dict.fromkeys(entry["tests"][test]["columns"], covered)
-                write_json(coverage, {"labels": LABELS, "columns": columns})
+                if test in QUESTIONS and system == ENTITIES:
+                    covered["mentions"] = {"article": 6, "dictionary": 18}
+                names = entry["tests"][test]["columns"]
+                if test == "gxlt":
+                    names = ["-".join(pair) for pair in PAIRS]
+                unreachable = {"nl": [["0", 3, 4, "LOC"]]} if test == "conll" else {}
+                write_json(
+                    coverage,
+                    {
+                        "labels": LABELS,
+                        "columns": dict.fromkeys(names, covered),
+                        UNREACHABLE: unreachable,
+                    },
+                )
                 settings = {**plan.scoring_settings(values, test), "system": system, "task": task}
                 gold = {name: manifests[name] for name in plan.gold_sources(values, test)}
                 output = folder / "scores" / system / f"{test}.json"
-                score(settings, predictions, coverage, path, gold, output)
+                equal = output.with_name("mlqa.json") if test == "gxlt" else None
+                score(settings, predictions, coverage, path, gold, output, equal)
         write_mlama(folder, system, skill, seed)
         write_retrieval(folder, system, skill, seed)
     made_from = provenance(

@@ -28,6 +28,8 @@ SAMPLES = 10_000
 CONFIDENCE = 0.95
 # Random numbers of one piece of work: about 30 MB, whatever the number of examples.
 CHUNK_ELEMENTS = 4_000_000
+# Drawing the number of a kind takes as long as drawing this many examples one by one.
+EXAMPLES_PER_KIND = 8
 # Exchanges that give the very difference seen must count, whatever the order of additions.
 ROUNDING = 1e-9
 
@@ -86,6 +88,34 @@ def f1(totals: Floats) -> Floats:
     """
     both = totals[..., 0] + totals[..., 1]
     return 200.0 * totals[..., 2] / np.where(both > 0, both, 1.0)
+
+
+def precision(totals: Floats) -> Floats:
+    """Measure of counts ``(gold, predicted, correct)``: precision in percent; 0 without any."""
+    return 100.0 * totals[..., 2] / np.where(totals[..., 1] > 0, totals[..., 1], 1.0)
+
+
+def recall(totals: Floats) -> Floats:
+    """Measure of counts ``(gold, predicted, correct)``: recall in percent; 0 without any."""
+    return 100.0 * totals[..., 2] / np.where(totals[..., 0] > 0, totals[..., 0], 1.0)
+
+
+def micro_f1(totals: Floats) -> Floats:
+    """Measure of ``(gold, predicted, correct)`` for each of K / 3 classes: F1 of their sums."""
+    return f1(totals.reshape(*totals.shape[:-1], -1, 3).sum(-2))
+
+
+def macro_rate(totals: Floats) -> Floats:
+    """Measure of ``(score, number)`` for each of K / 2 classes: mean of their rates in percent.
+
+    A class without examples, as a random draw may leave it, does not count.
+
+    >>> float(macro_rate(np.array([1.0, 2, 3, 3, 0, 0])))
+    75.0
+    """
+    score, number = np.moveaxis(totals.reshape(*totals.shape[:-1], -1, 2), -1, 0)
+    rates = 100.0 * score / np.where(number > 0, number, 1.0)
+    return rates.sum(-1) / np.maximum((number > 0).sum(-1), 1)
 
 
 def macro_f1(totals: Floats) -> Floats:
@@ -147,7 +177,26 @@ def exchanged_differences(sample: Sample, draws: int, generator: np.random.Gener
 
 
 def bootstrap_differences(sample: Sample, draws: int, generator: np.random.Generator) -> Floats:
-    """Differences (S) on examples drawn with replacement."""
+    """Differences (S) on examples drawn with replacement.
+
+    Examples on which both systems have the same counts are of one *kind*. How often each kind is
+    drawn follows a multinomial distribution, so that nothing grows with the number of examples:
+    35,000 right and wrong answers are of four kinds.
+    """
+    counts_NK = np.concatenate([sample.first_NK, sample.second_NK], axis=1)
+    kinds_UK, number_U = np.unique(counts_NK, axis=0, return_counts=True)
+    examples, kinds = len(counts_NK), len(kinds_UK)
+    if kinds * EXAMPLES_PER_KIND > examples:
+        return _drawn_one_by_one(sample, draws, generator)
+    first_UK, second_UK = np.split(kinds_UK, 2, axis=1)
+    pieces = []
+    for size in _chunks(draws, kinds):
+        times_SU = generator.multinomial(examples, number_U / examples, size).astype(np.float64)
+        pieces.append(sample.measure(times_SU @ second_UK) - sample.measure(times_SU @ first_UK))
+    return np.concatenate(pieces)
+
+
+def _drawn_one_by_one(sample: Sample, draws: int, generator: np.random.Generator) -> Floats:
     examples = len(sample.first_NK)
     pieces = []
     for size in _chunks(draws, examples):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def build_table(
     Args:
         settings: ``scale``, ``name`` and ``table`` (its entry); for all kinds but ``corpus`` also
             ``systems`` (name → entry); for kinds with languages ``columns`` (test → columns);
-            optionally ``order``, the systems from top to bottom, and ``missing``, the tests that
-            cannot be run here (test → reason).
+            optionally ``order``, the systems from top to bottom, ``missing``, the tests that
+            cannot be run here (test → reason), and ``notes``, remarks that come last.
         scores: score files, for the kinds ``scores``, ``language_bias`` and ``gxlt``.
         selections: for the kind ``hyperparameters``.
         corpus: ``reports/corpus.json``, for the kind ``corpus``.
@@ -45,6 +46,17 @@ def build_table(
         ConfigError: the kind is unknown.
         DataError: a file is damaged or was not given.
     """
+    table = _laid_out(settings, scores, selections, corpus, significance)
+    return replace(table, notes=[*table.notes, *settings.get("notes", ())])
+
+
+def _laid_out(
+    settings: dict[str, Any],
+    scores: Sequence[Path],
+    selections: Sequence[Path],
+    corpus: Path | None,
+    significance: Path | None,
+) -> Table:
     name, scale, entry = required_settings(settings, "name", "scale", "table")
     systems = ordered_systems(settings)
     columns, missing = settings.get("columns", {}), settings.get("missing", {})

@@ -17,10 +17,10 @@ from mluke_core.errors import DataError
 from mluke_core.metrics.significance import SAMPLES, Significance
 from mluke_core.reporting.csv_format import FIELDS
 from mluke_core.reporting.gxlt import METRIC as GXLT_METRIC
-from mluke_core.reporting.gxlt import PAIR_AVERAGES
+from mluke_core.reporting.gxlt import TEST as GXLT_TEST
 from mluke_core.reporting.html_format import asset, environment
 from mluke_core.reporting.run_folder import RunFolder
-from mluke_core.reporting.significance import tested_columns
+from mluke_core.reporting.significance import averaged_columns, block_examples, tested_columns
 from mluke_core.reporting.tables import Contrast
 from mluke_core.reporting.text import DASH, format_difference, format_number
 
@@ -175,27 +175,19 @@ def _test(
     table, block, system, variant, column = key
     entry = first.config["tables"][table]
     if entry["kind"] == "gxlt":
-        plain: dict[str, Any] = {"test": "gxlt", "metric": GXLT_METRIC, "label": block}
+        plain: dict[str, Any] = {"test": GXLT_TEST, "metric": GXLT_METRIC, "label": block}
     elif entry["kind"] == "scores":
         plain = next((b for b in entry["blocks"] if b["label"] == block), {})
     else:
         plain = {}
     if not plain:
         return None
-    test, metric = plain["test"], plain["metric"]
-    one = first.examples(system, test)
-    two = second.examples(renamed.get(system, system), test)
+    one = block_examples(first.examples, system, plain)
+    two = block_examples(second.examples, renamed.get(system, system), plain)
     if not one or not two:
         return None
-    if column in (plain.get("average"), *PAIR_AVERAGES):
-        columns = list(plain.get("columns", ())) if plain.get("average") else []
-        kept = [c for (v, c, m) in one if (v, m) == (variant, metric) and (v, c, m) in two]
-        columns = [c for c in kept if not columns or c in columns]
-        if column == "avg49":
-            return None
-    else:
-        columns = [column]
-    return tested_columns(one, two, variant, columns, metric, seed, draws)
+    columns = averaged_columns(plain, column, one)
+    return tested_columns(one, two, variant, columns, plain["metric"], seed, draws)
 
 
 def comparison_rows(comparison: Comparison) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""A table as tidy csv: one line per cell, numbers unrounded, nothing but data."""
+"""A table as tidy csv: one line per cell, numbers unrounded; then one per remark on the table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ DIGITS = 6
 
 
 def to_csv(table: Table) -> str:
-    """All cells of all panels in reading order."""
+    """All cells of all panels in reading order.
+
+    A remark on the whole table is a line with nothing but `table`, `note` and `watermark`.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -59,6 +62,8 @@ def to_csv(table: Table) -> str:
                         table.watermark,
                     ]
                 )
+    empty = [""] * (len(FIELDS) - 3)
+    writer.writerows([table.name, *empty, note, table.watermark] for note in table.notes)
     return stream.getvalue()
 
 

@@ -34,7 +34,7 @@ def pair_values(
         scores: the G-XLT scores.
         diagonal: the MLQA scores, used for the pairs of equal languages that ``scores`` lacks.
         variant: key of the results.
-        metric: ``f1`` or ``exact_match``.
+        metric: ``f1`` or ``em``.
     """
     found = {}
     for column in scores.results.get(variant, {}):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mluke_core.config import is_available, tests, unavailable_reason
+from mluke_core.config_notes import fill_note
 
 Config = Mapping[str, Any]
 LANGUAGE_BIAS_TESTS = ["mlama"]
@@ -98,13 +99,24 @@ def missing_tests(config: Config, table: str) -> dict[str, str]:
     }
 
 
+def table_layout(config: Config, table: str) -> dict[str, Any]:
+    """A table's entry without its notes, which change no number."""
+    return {key: value for key, value in config["tables"][table].items() if key != "notes"}
+
+
+def table_notes(config: Config, table: str) -> list[str]:
+    """What a table does otherwise than the paper, with the values of this run."""
+    return [fill_note(note, config) for note in config["tables"][table].get("notes", [])]
+
+
 def table_settings(config: Config, table: str) -> dict[str, Any]:
     """The settings of the step `table`."""
     systems = table_systems(config, table)
     return {
         "scale": config["scale"],
         "name": table,
-        "table": config["tables"][table],
+        "table": table_layout(config, table),
+        "notes": table_notes(config, table),
         "systems": row_entries(config, systems),
         "order": systems,
         "columns": {test: test_columns(config, test) for test in tests_of(config, table)},

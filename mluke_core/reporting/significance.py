@@ -22,7 +22,8 @@ from mluke_core.reporting.example_scores import (
     retrieval_examples,
     task_examples,
 )
-from mluke_core.reporting.gxlt import PAIR_AVERAGES
+from mluke_core.reporting.gxlt import DIAGONAL_TEST, PAIR_AVERAGES
+from mluke_core.reporting.gxlt import TEST as GXLT_TEST
 from mluke_core.reporting.scores import Scores
 from mluke_core.tasks.score import VARIANT
 
@@ -113,11 +114,7 @@ def table_significance(
             for cell in _block_cells(block, pair, columns.get(block["test"], ()), load, seed, draws)
         ]
         if not found:
-            untested[block["label"]] = (
-                "one value for a whole graph, no examples to exchange"
-                if block["test"] == "modularity"
-                else "no examples of both systems"
-            )
+            untested[block["label"]] = _untested_reason(block, pairs, load)
         cells += found
     return {"table": name, "draws": draws, "seed": seed, "cells": cells, "untested": untested}
 
@@ -130,20 +127,16 @@ def _block_cells(
     seed: int,
     draws: int,
 ) -> list[dict[str, Any]]:
-    first, second = (load(pair[role], block["test"]) for role in ("baseline", "system"))
+    first, second = (block_examples(load, pair[role], block) for role in ("baseline", "system"))
     if not first or not second:
         return []
     metric = block["metric"]
+    wanted = [*(block.get("columns") or configured)]
+    wanted += [block["average"]] if block.get("average") else []
     cells = []
     for variant in dict.fromkeys(key[0] for key in second):
-        wanted = block.get("columns") or configured
-        groups: dict[str, list[str]] = {column: [column] for column in wanted}
-        if block.get("average"):
-            groups[block["average"]] = list(wanted)
-        if set(wanted) <= set(PAIR_AVERAGES):
-            pairs = [c for (v, c, m) in second if v == variant and m == metric]
-            groups = {column: pairs for column in wanted if column == "avg42"}
-        for column, members in groups.items():
+        for column in wanted:
+            members = averaged_columns(block, column, second)
             result = tested_columns(first, second, variant, members, metric, seed, draws)
             if result is not None:
                 cells.append(
@@ -156,6 +149,48 @@ def _block_cells(
                     }
                 )
     return cells
+
+
+def _untested_reason(
+    block: Mapping[str, Any], pairs: Sequence[Mapping[str, str]], load: Load
+) -> str:
+    if block["test"] == "modularity":
+        return "one value for a whole graph, no examples to exchange"
+    both = [
+        (first, second)
+        for pair in pairs
+        if (first := load(pair["baseline"], block["test"]))
+        and (second := load(pair["system"], block["test"]))
+    ]
+    if not both:
+        return "no examples of both systems"
+    known = sorted({metric for _, second in both for (_, _, metric) in second})
+    if block["metric"] not in known:
+        return (
+            f"'{block['metric']}' is not made of counts of single examples; "
+            f"of {block['test']} these are: {', '.join(known)}"
+        )
+    return "no column has examples of both systems"
+
+
+def block_examples(load: Load, system: str, block: Mapping[str, Any]) -> Examples | None:
+    """Results of a system on a block's test; G-XLT with MLQA as the pairs of equal languages."""
+    found = load(system, block["test"])
+    if block["test"] != GXLT_TEST or not found:
+        return found
+    equal = load(system, DIAGONAL_TEST) or {}
+    return {(v, f"{column}-{column}", m): e for (v, column, m), e in equal.items()} | found
+
+
+def averaged_columns(block: Mapping[str, Any], column: str, examples: Examples) -> list[str]:
+    """The columns whose mean a cell shows: those of an average, pairs of languages, or itself."""
+    names = list(dict.fromkeys(name for (_, name, _) in examples))
+    if column in PAIR_AVERAGES:
+        with_equal = PAIR_AVERAGES[column]
+        return [name for name in names if with_equal or len(set(name.split("-"))) == 2]
+    if column == block.get("average"):
+        return [name for name in names if name in block.get("columns", names)]
+    return [column]
 
 
 def tested_columns(

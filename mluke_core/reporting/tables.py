@@ -2,7 +2,7 @@
 
 A table has panels (the stacked parts of one table), a panel has columns and rows, a row has one
 cell per column. Cells keep numbers unrounded; rounding, bold and footnote marks belong to the
-writers (:mod:`mluke_core.reporting.writers`).
+writers (:mod:`mluke_core.reporting.write`).
 """
 
 from __future__ import annotations

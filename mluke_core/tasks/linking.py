@@ -17,10 +17,7 @@ from typing import Any, Protocol
 from mluke_core.alignment.detection import ArticleMentions, MentionDetector, article_name
 from mluke_core.alignment.entity_vocabulary import EntityVocabulary
 from mluke_core.errors import ConfigError
-
-ARTICLE, DICTIONARY, BOTH = "article", "dictionary", "article+dictionary"
-MODES = (ARTICLE, DICTIONARY, BOTH)
-NOTHING = "nothing"
+from mluke_core.tasks.mention_sources import ARTICLE, DICTIONARY, MODES, NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,19 @@ from mluke_core.io.cli import required_settings
 from mluke_core.io.files import read_json, write_json
 from mluke_core.tasks.collections import TestColumn, test_columns
 from mluke_core.tasks.data import NAMED_RECORDS
+from mluke_core.tasks.mention_sources import describe_sources
+from mluke_core.tasks.parallel_ids import Ids, language_notes, pair_notes
 from mluke_core.tasks.scorers import Scorer, scorer_class
 from mluke_core.tasks.select_run import selected_runs
 
 log = logging.getLogger("mluke")
 
 VARIANT = "default"
-ENGLISH = "en"
+GXLT, MLQA = "gxlt", "mlqa"
+"""G-XLT's pairs of equal languages are the columns of MLQA."""
 Results = dict[str, dict[str, list[float]]]
+COVERAGE = ("examples", "with_entities", "entities_per_example", "mentions")
+"""What the scores take over from the coverage file; only questions have ``mentions``."""
 
 # Averages over the pairs of G-XLT, named after the 7 languages of MLQA.
 OFF_DIAGONAL_AVERAGE, WHOLE_AVERAGE = "avg42", "avg49"
@@ -73,8 +78,9 @@ def score(
             details[column.name] = more
         troubles = covered["columns"].get(column.name, {}).get("troubles", {})
         notes += [f"{column.name}: {trouble}: {count}" for trouble, count in troubles.items()]
-    notes += _unparallel(gold_ids)
-    if test == "gxlt":
+    notes += _parallel_notes(gold_ids, settings, sources, scorer, covered)
+    notes += describe_sources(covered["columns"])
+    if test == GXLT:
         _add_pair_averages(results, runs, diagonal, notes)
     write_json(
         output,
@@ -85,9 +91,7 @@ def score(
             "results": {VARIANT: results},
             "counts": counts,
             "coverage": {
-                name: {
-                    key: entry[key] for key in ("examples", "with_entities", "entities_per_example")
-                }
+                name: {key: entry[key] for key in COVERAGE if key in entry}
                 for name, entry in covered["columns"].items()
             },
             "unavailable": {c.name: c.missing for c in columns if c.path is None},
@@ -97,15 +101,23 @@ def score(
     )
 
 
-def _unparallel(ids: Mapping[str, set[str]]) -> list[str]:
-    """Notes on questions of a translated collection that the English column does not have."""
-    notes = []
-    for name, own in ids.items():
-        unknown = sorted(own - ids[ENGLISH]) if ENGLISH in ids else []
-        if unknown:
-            named = ", ".join(unknown[:NAMED_RECORDS])
-            notes.append(f"{name}: {len(unknown)} ids that '{ENGLISH}' lacks ({named})")
-    return notes
+def _parallel_notes(
+    gold_ids: Ids,
+    settings: Mapping[str, Any],
+    sources: Mapping[str, Path],
+    scorer: type[Scorer],
+    covered: Mapping[str, Any],
+) -> list[str]:
+    """Questions that some columns of a translated collection have and others lack."""
+    if settings["test"] != GXLT:
+        return language_notes(gold_ids, complete=scorer.parallel == "complete")
+    languages = {language for pair in gold_ids for language in pair.split("-")}
+    equal = {
+        column.name: set(scorer(column, covered).ids)
+        for column in test_columns({**settings, "test": MLQA}, sources)
+        if column.path is not None and column.name in languages
+    }
+    return pair_notes(gold_ids, equal)
 
 
 def read_predictions(path: Path) -> dict[tuple[str, str], dict[str, str]]:

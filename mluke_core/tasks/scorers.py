@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.metrics import mlqa, relx, spans, squad
@@ -29,8 +29,8 @@ class Scorer(ABC):
 
     ids: Sequence[str]
     """Ids of the gold examples."""
-    parallel: ClassVar[bool] = False
-    """Whether the columns are translations, with the same ids."""
+    parallel: ClassVar[Literal["", "complete", "partial"]] = ""
+    """Whether the columns are translations: all of everything, or of a part of the English one."""
 
     @abstractmethod
     def __init__(self, column: TestColumn, coverage: Mapping[str, Any]) -> None: ...
@@ -47,7 +47,7 @@ class Scorer(ABC):
 class SquadScorer(Scorer):
     """F1 and exact match by the SQuAD v1.1 rules, whatever the language."""
 
-    parallel: ClassVar[bool] = True
+    parallel: ClassVar[Literal["", "complete", "partial"]] = "complete"
 
     def __init__(self, column: TestColumn, coverage: Mapping[str, Any]) -> None:
         assert column.path is not None
@@ -68,6 +68,8 @@ class SquadScorer(Scorer):
 
 class MlqaScorer(SquadScorer):
     """F1 and exact match by the MLQA rules of the context's language."""
+
+    parallel: ClassVar[Literal["", "complete", "partial"]] = "partial"
 
     def evaluate(self, predictions: Mapping[str, str]) -> squad.AnswerScores:
         """Scores with those of each question."""
@@ -140,22 +142,18 @@ class SpansScorer(Scorer):
 
     def metrics(self, predictions: Mapping[str, str]) -> dict[str, float]:
         """``f1`` (gold spans that are too long are misses), its parts, and ``f1_reachable``."""
-        found = self._found(predictions)
+        found = self.found(predictions)
         overall = spans.evaluate(self.golds, found).overall
-        reachable = [
-            [span for span in gold if (sentence, span) not in self.unreachable]
-            for sentence, gold in zip(self.ids, self.golds, strict=True)
-        ]
         return {
             "f1": overall.f1,
             "precision": overall.precision,
             "recall": overall.recall,
-            "f1_reachable": spans.evaluate(reachable, found).overall.f1,
+            "f1_reachable": spans.evaluate(self.reachable, found).overall.f1,
         }
 
     def details(self, predictions: Mapping[str, str]) -> dict[str, Any]:
         """F1 and counts of each type, and the number of gold spans out of reach."""
-        per_type = spans.evaluate(self.golds, self._found(predictions)).per_type
+        per_type = spans.evaluate(self.golds, self.found(predictions)).per_type
         return {
             "types": {
                 kind: {
@@ -170,7 +168,16 @@ class SpansScorer(Scorer):
             "gold_spans_out_of_reach": len(self.unreachable),
         }
 
-    def _found(self, predictions: Mapping[str, str]) -> list[list[Span]]:
+    @property
+    def reachable(self) -> list[list[Span]]:
+        """Gold spans of each sentence without those that are too long."""
+        return [
+            [span for span in gold if (sentence, span) not in self.unreachable]
+            for sentence, gold in zip(self.ids, self.golds, strict=True)
+        ]
+
+    def found(self, predictions: Mapping[str, str]) -> list[list[Span]]:
+        """Predicted spans of each sentence."""
         return [parse_spans(predictions.get(sentence, "[]")) for sentence in self.ids]
 
 

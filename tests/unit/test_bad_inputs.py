@@ -16,6 +16,8 @@ RUN = "lr0.1-b8-s1"
 TESTS: dict[str, dict[str, Any]] = {
     "relx": {"columns": ["en"], "metrics": "relx"},
     "mlqa": {"columns": ["en", "de"], "metrics": "mlqa"},
+    "gxlt": {"columns": ["en", "de"], "metrics": "mlqa"},
+    "xquad": {"columns": ["en", "de"], "metrics": "squad"},
 }
 
 
@@ -39,7 +41,8 @@ def run_score(
     labels = ["no_relation"]
     labels += [f"{r}({d})" for r in world.VERBS.values() for d in ("e1,e2", "e2,e1")]
     entry = {"examples": 1, "with_entities": 0, "entities_per_example": 0.0}
-    coverage = {"labels": labels, "columns": dict.fromkeys(TESTS[test]["columns"], entry)}
+    columns = {column for column, _, _ in answers}
+    coverage = {"labels": labels, "columns": dict.fromkeys(sorted(columns), entry)}
     (folder / "c.json").write_text(json.dumps(coverage))
     runs = [{"run": RUN, "seed": 1, "selected": True, "dev": 1.0}]
     (folder / "s.json").write_text(json.dumps({"best": RUN, "runs": runs}))
@@ -70,6 +73,41 @@ def test_ids_that_english_lacks_are_named(tmp_path: Path) -> None:
     files = {MLQA.format("en"): mlqa_file("a"), MLQA.format("de"): mlqa_file("a", "c")}
     rows = [("en", "a", "Rome"), ("de", "a", "Rome"), ("de", "c", "Rome")]
     assert run_score(tmp_path, "mlqa", files, rows)["notes"] == ["de: 1 ids that 'en' lacks (c)"]
+
+
+def test_ids_that_a_translation_lacks_are_named_both_ways(tmp_path: Path) -> None:
+    files = {"xquad.en.json": mlqa_file("a", "b"), "xquad.de.json": mlqa_file("a", "c")}
+    rows = [("en", "a", "Rome"), ("en", "b", "Rome"), ("de", "a", "Rome"), ("de", "c", "Rome")]
+    assert run_score(tmp_path, "xquad", files, rows)["notes"] == [
+        "de: 1 ids that 'en' lacks (c)",
+        "en: 1 ids that 'de' lacks (b)",
+    ]
+
+
+def test_mlqa_has_fewer_questions_in_other_languages(tmp_path: Path) -> None:
+    files = {MLQA.format("en"): mlqa_file("a", "b"), MLQA.format("de"): mlqa_file("a")}
+    rows = [("en", "a", "Rome"), ("en", "b", "Rome"), ("de", "a", "Rome")]
+    assert run_score(tmp_path, "mlqa", files, rows)["notes"] == []
+
+
+def test_pairs_of_languages_are_compared_with_their_mirror_and_their_languages(
+    tmp_path: Path,
+) -> None:
+    pair = "MLQA_V1/test/test-context-{}-question-{}.json"
+    files = {
+        MLQA.format("en"): mlqa_file("a", "b", "c"),
+        MLQA.format("de"): mlqa_file("a"),
+        pair.format("en", "de"): mlqa_file("a", "b"),
+        pair.format("de", "en"): mlqa_file("a", "c"),
+    }
+    rows = [(column, example, "Rome") for column in ("en-de", "de-en") for example in "abc"]
+    notes = run_score(tmp_path, "gxlt", files, rows)["notes"]
+    assert notes[:3] == [
+        "en-de: 1 ids that 'de-en' lacks (b)",
+        "de-en: 1 ids that 'en-de' lacks (c)",
+        "pairs with de: 2 ids that 'de-de' lacks (b, c)",
+    ]
+    assert all("avg" in note for note in notes[3:])
 
 
 def test_a_column_without_predictions_is_an_error(tmp_path: Path) -> None:

@@ -237,6 +237,10 @@ def test_questions_with_entities(tiny: World, tmp_path: Path) -> None:
     assert coverage["examples"] == 20
     assert 0 < coverage["with_entities"] < 20
     assert coverage["entities_per_example"] > 0
+    assert coverage["mentions"]["dictionary"] > 20
+    assert scores["notes"][-1] == (
+        f"mentions: en: {coverage['mentions']['dictionary']} texts by dictionary"
+    )
     assert scores["unavailable"] == {"es": "source 'xquad' has no file 'xquad.es.json'"}
 
 

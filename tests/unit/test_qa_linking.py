@@ -9,6 +9,7 @@ from mluke_core.alignment.entity_vocabulary import EntityVocabulary
 from mluke_core.errors import ConfigError
 from mluke_core.io.parquet import stage_metadata, write_table
 from mluke_core.tasks.linking import MentionLinker
+from mluke_core.tasks.mention_sources import describe_sources
 from tests.task_world import entity_vocabulary
 
 ROME = entity_vocabulary()["de:Rom"]
@@ -80,3 +81,16 @@ def test_missing_files_are_named(tables: tuple[Path, dict[str, Path]]) -> None:
         MentionLinker("article+dictionary", {}, vocabulary, None, tables[1])
     with pytest.raises(ConfigError, match="--mentions LANGUAGE=PATH"):
         MentionLinker("dictionary", {}, vocabulary, tables[0], {})
+
+
+def test_sources_of_mentions_are_one_note() -> None:
+    english = {"mentions": {"dictionary": 778, "article": 1412}}
+    german = {"mentions": {"nothing": 3}}
+    assert describe_sources({"en": english, "de": german, "fr": {"mentions": {}}, "es": {}}) == [
+        "mentions: en: 1,412 texts by article, 778 by dictionary; de: 3 texts by nothing"
+    ]
+    pairs = {f"en-{number}": english for number in range(42)}
+    assert describe_sources(pairs) == [
+        "mentions: 42 columns: 59,304 texts by article, 32,676 by dictionary"
+    ]
+    assert describe_sources({"en": {"examples": 3}}) == []

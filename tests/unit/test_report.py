@@ -17,14 +17,22 @@ from mluke_core.io.parquet import stage_metadata, write_table
 from mluke_core.reporting.__main__ import main as reporting_main
 from mluke_core.reporting.compare import compare_runs
 from mluke_core.reporting.page.examples import OUTCOMES, choose, examples_of, pair_of
-from mluke_core.reporting.page.facts import short_facts
-from mluke_core.reporting.page.matrices import confusion_matrices, relation_matrices
+from mluke_core.reporting.page.facts import coverage_rows, short_facts
+from mluke_core.reporting.page.matrices import (
+    class_matrices,
+    confusion_matrices,
+    matching_matrices,
+    relation_matrices,
+)
+from mluke_core.reporting.page.measures import measure_tables
 from mluke_core.reporting.page.mentions import mention_marks
 from mluke_core.reporting.page.page import gains, report_page
 from mluke_core.reporting.page.svg import read_figure
 from mluke_core.reporting.run_folder import RunFolder
 from tests.run_world import ENTITIES, HOSTILE, RUN_TABLES, WORDS, build_run
 from workflow_scripts.report import main as report_main
+
+WITHIN = "CoNLL, gold within the limit"
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +101,8 @@ def test_a_folder_that_is_no_run_is_one_message(
 def test_entities_are_set_against_words(folder: Path) -> None:
     run = RunFolder(folder)
     found = {gain.block: gain for gain in gains(run, {n: run.table(n) for n in run.tables})}
-    assert set(found) == {"XQuAD", "MRR", "RELX", "CoNLL", "Top-1 [Y]", "Top-1 [X]&[Y]"}
+    questions = {"XQuAD", "MLQA", "G-XLT"}
+    assert set(found) == questions | {"MRR", "RELX", "CoNLL", WITHIN, "Top-1 [Y]", "Top-1 [X]&[Y]"}
     contrast = found["XQuAD"].contrast
     assert contrast is not None and contrast.p < 0.01 and contrast.difference > 30
     assert found["XQuAD"].published == "+0.6"
@@ -117,7 +126,7 @@ def test_examples_of_every_outcome(folder: Path) -> None:
     pair = pair_of(run)
     assert pair is not None and (pair.first, pair.second) == (WORDS, ENTITIES)
     examples = examples_of(run, pair)
-    assert {example.test for example in examples} == {"xquad", "relx", "conll", "mlama"}
+    assert {example.test for example in examples} == {"xquad", "mlqa", "relx", "conll", "mlama"}
     for example in examples:
         rights = [line.right for line in example.lines if line.right is not None]
         assert len(rights) == 2
@@ -181,6 +190,60 @@ def test_matrices(folder: Path) -> None:
             assert sum(counts.values()) == 12
     # A wrong answer finds the place as a person and misses the person.
     assert conll["columns"][-1] == "(not found)"
+
+
+def test_every_measure_is_on_the_page(folder: Path) -> None:
+    run = RunFolder(folder)
+    found = {table.test: table for table in measure_tables(run)}
+    assert set(found) == set(run.tests)
+    for test, table in found.items():
+        scores = run.scores(ENTITIES, test)
+        assert scores is not None
+        metrics = {m for columns in scores.results.values() for c in columns.values() for m in c}
+        width = len(metrics) * (2 if test == "gxlt" else 1)
+        assert len(table.columns) == width, test
+        assert all(len(cells) == width for _, cells in table.rows)
+        assert sum(number for _, number in table.groups) in (0, width)
+    relx, scores = found["relx"], run.scores(ENTITIES, "relx")
+    assert scores is not None
+    cells = dict(relx.rows)["mLUKE-E mini"]
+    values = [scores.results["default"][column]["micro_f1"][0] or 0.0 for column in ("en", "de")]
+    assert cells[relx.columns.index("micro F1")][0] == pytest.approx(sum(values) / 2)
+    pairs, averages = dict(found["gxlt"].rows)["mLUKE-E mini"], run.scores(ENTITIES, "gxlt")
+    assert averages is not None
+    assert found["gxlt"].columns == ["F1", "exact match"] * 2
+    shown = [averages.results["default"][a][m][0] for a in ("avg42", "avg49") for m in ("f1", "em")]
+    assert [value for value, _ in pairs] == shown
+    cloze = found["mlama"]
+    assert cloze.columns[:6] == ["P@1", "P@1 by triple", "P@1 macro", "P@5", "P@10", "MRR"]
+    assert [width for _, width in cloze.groups] == [6, 6] and len(cloze.rows) == 3
+
+
+def test_classes_and_matching(folder: Path) -> None:
+    run = RunFolder(folder)
+    relx = next(m for m in class_matrices(run) if m["view"] == "relx")
+    scores = run.scores(WORDS, "relx")
+    assert scores is not None and relx["system"] == "mLUKE-W mini"
+    for row, name in zip(relx["cells"], relx["rows"], strict=True):
+        for cell, column in zip(row, relx["columns"], strict=True):
+            entry = scores.details[column]["relations"][name]
+            assert cell == (entry["f1"], entry["gold"])
+    views = [(m["system"], m["view"]) for m in matching_matrices(run)]
+    assert [view for _, view in views] == [
+        "candidates, in the run's entity vocabulary",
+        "candidates, in the run's entity vocabulary",
+        "subjects, in the model's own vocabulary",
+    ]
+    assert matching_matrices(run)[-1]["cells"] == [[(100.0, 4), None, None]]
+
+
+def test_coverage_says_where_mentions_came_from(folder: Path) -> None:
+    run = RunFolder(folder)
+    rows = {row["test"]: dict(row["columns"]) for row in coverage_rows(run)}
+    assert rows["xquad"]["en"] == "50 % · 1.5 · 25 % by article, 75 % by dictionary"
+    assert rows["relx"]["en"] == "50 % · 1.5"
+    note = "en: 6 texts by article, 18 by dictionary"
+    assert any(note in text for text in run.table("table1").notes)
 
 
 def test_facts_say_what_could_not_be_measured(folder: Path) -> None:

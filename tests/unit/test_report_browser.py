@@ -95,7 +95,7 @@ def test_it_fits_every_width(browser: Any, address: str, width: str, scheme: str
 
 def test_links_lead_to_their_parts(visit: Visit) -> None:
     links = visit.page.locator("#contents a")
-    assert links.count() == 12 + len(RUN_TABLES)
+    assert links.count() == 13 + len(RUN_TABLES)
     for number in range(links.count()):
         link = links.nth(number)
         target = link.get_attribute("href") or ""
@@ -121,6 +121,15 @@ def test_tables_sort_both_ways_and_keep_dashes_last(visit: Visit) -> None:
     assert numbers == sorted(numbers, reverse=True) and len(numbers) == 2
     assert [float(text) for text in up if text != "–"] == sorted(numbers)
     assert down[-1] == up[-1] == "–"
+
+
+def test_measures_sort_below_headings_of_groups(visit: Visit) -> None:
+    table = visit.page.locator("[aria-label='Measures of G-XLT'] table")
+    heading = table.locator("thead tr:last-child th").nth(4)
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    cells = [float(text) for text in table.locator("tbody td:nth-child(5)").all_inner_texts()]
+    assert len(cells) == 2 and cells == sorted(cells, reverse=True)
 
 
 def test_the_search_hides_what_does_not_match(visit: Visit) -> None:
@@ -155,6 +164,11 @@ def test_matrices_are_drawn_on_choice(visit: Visit) -> None:
     assert matrix.locator("tbody tr").count() >= 3
     matrix.locator("select").nth(1).select_option("conll nl")
     assert matrix.locator("tbody th").all_inner_texts()[-1] == "(no entity)"
+    classes = visit.page.locator("[data-matrix=classes]")
+    classes.locator("select").nth(1).select_option("conll")
+    assert classes.locator("tbody th").all_inner_texts() == ["LOC", "PER"]
+    matching = visit.page.locator("[data-matrix=matching]")
+    assert matching.locator("td[title]").first.get_attribute("title") == "en → title: 60.0 % (6)"
     relations = visit.page.locator("[data-matrix=relations]")
     assert "[X] was founded in [Y] ." in relations.locator("tbody th").first.inner_text()
 

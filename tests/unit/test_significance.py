@@ -115,6 +115,56 @@ def test_measures_agree_with_the_metrics() -> None:
     assert f1(counts) == pytest.approx(overall.f1)
 
 
+def answer_scores(examples: int) -> Sample:
+    generator = np.random.default_rng(3)
+    return Sample(
+        hits(list(generator.choice([0.0, 0.5, 1.0], examples))),
+        hits(list(generator.choice([0.0, 0.5, 1.0], examples, p=[0.3, 0.3, 0.4]))),
+        rate,
+    )
+
+
+def relation_scores(examples: int) -> Sample:
+    """Gold, predicted and right of three classes."""
+    generator = np.random.default_rng(4)
+    gold = generator.integers(0, 3, examples)
+    systems = []
+    for skill in (0.4, 0.6):
+        wrong = generator.integers(0, 3, examples)
+        predicted = np.where(generator.random(examples) < skill, gold, wrong)
+        counts = np.zeros((examples, 9))
+        rows = np.arange(examples)
+        counts[rows, 3 * gold] = counts[rows, 3 * predicted + 1] = 1
+        counts[rows, 3 * gold + 2] = gold == predicted
+        systems.append(counts)
+    return Sample(systems[0], systems[1], macro_f1)
+
+
+@pytest.mark.parametrize("sample", [answer_scores(400), relation_scores(400)])
+def test_drawing_kinds_is_drawing_examples(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same distribution: mean, deviation and limits within the error of 20,000 draws."""
+    draws = 20_000
+    by_kind = bootstrap_differences(sample, draws, np.random.default_rng(0))
+    monkeypatch.setattr("mluke_core.metrics.significance.EXAMPLES_PER_KIND", np.inf)
+    one_by_one = bootstrap_differences(sample, draws, np.random.default_rng(1))
+    assert not np.array_equal(by_kind, one_by_one)
+    deviation = one_by_one.std()
+    # Standard errors: sd / √n of a mean, sd / √2n of a deviation, 2.67 sd / √n of a 2.5 % limit.
+    error = deviation / np.sqrt(draws)
+    assert by_kind.mean() == pytest.approx(one_by_one.mean(), abs=6 * error)
+    assert by_kind.std() == pytest.approx(deviation, abs=6 * error)
+    limits = [np.percentile(drawn, [2.5, 97.5]) for drawn in (by_kind, one_by_one)]
+    assert limits[0] == pytest.approx(limits[1], abs=6 * 2.67 * error)
+
+
+def test_examples_that_all_differ_are_drawn_one_by_one() -> None:
+    generator = np.random.default_rng(5)
+    sample = Sample(hits(list(generator.random(50))), hits(list(generator.random(50))), rate)
+    drawn = bootstrap_differences(sample, 4000, np.random.default_rng(0))
+    gaps = sample.second_NK[:, 0] - sample.first_NK[:, 0]
+    assert drawn.std() == pytest.approx(100 * gaps.std() / np.sqrt(50), rel=0.05)
+
+
 def test_pieces_do_not_depend_on_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = Sample(hits([0, 1, 0, 1, 1] * 8), hits([1, 1, 1, 0, 1] * 8), rate)
     monkeypatch.setattr("mluke_core.metrics.significance.CHUNK_ELEMENTS", 400)

@@ -99,13 +99,33 @@ def test_entity_systems_have_a_row_per_variant_beside_the_papers_row() -> None:
     assert cell(table, labels[-2], "Top-1", "ja").mean is None
 
 
-def test_quoted_rows_have_published_values_alone() -> None:
-    table = build("table3")
-    quoted = row(table.panels[0], "XLM-K (quoted)")
-    assert quoted.quoted
-    assert all(found.value is None for found in quoted.cells)
-    assert cell(table, quoted.label, "CoNLL", "en").published == 90.7
+@pytest.mark.parametrize(
+    ("name", "printed", "dashes"),
+    [
+        ("table1", {("MLQA", "en"): 80.8, ("MLQA", "avg"): 67.7}, {"XQuAD", "G-XLT"}),
+        ("table3", {("CoNLL", "en"): 90.7}, {"RELX"}),
+    ],
+)
+def test_quoted_rows_have_published_values_alone(
+    name: str, printed: dict[tuple[str, str], float], dashes: set[str]
+) -> None:
+    table = build(name)
+    quoted = [row(panel, "XLM-K (quoted)") for panel in table.panels]
+    assert all(found.quoted for found in quoted)
+    cells = [found for line in quoted for found in line.cells]
+    assert all(found.value is None for found in cells)
+    assert {found.block for found in cells if found.published is None} == dashes
+    for (block, column), value in printed.items():
+        assert cell(table, "XLM-K (quoted)", block, column).published == value
     assert any(note.startswith("XLM-K: quoted") for note in table.notes)
+
+
+def test_both_ways_of_counting_long_gold_stand_beside_the_paper() -> None:
+    table = build("table3")
+    within = cell(table, E_LABEL, "CoNLL, gold within the limit", "en")
+    assert within.value == values("mluke-e-mini", "conll", "en", "f1_reachable")[0]
+    assert within.published == cell(table, E_LABEL, "CoNLL", "en").published
+    assert any("'CoNLL, gold within the limit'" in note for note in table.notes)
 
 
 def test_rows_follow_the_order_of_the_run() -> None:

@@ -41,7 +41,8 @@ def test_writing_twice_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
 def test_csv_has_a_line_per_cell() -> None:
     records = list(csv.DictReader(io.StringIO(to_csv(build("table3")))))
     assert list(records[0]) == FIELDS
-    assert len(records) == 5 * (6 + 5)
+    cells = [record for record in records if record["column"]]
+    assert len(cells) == 5 * (6 + 5 + 5)
     record = next(
         r
         for r in records
@@ -51,6 +52,15 @@ def test_csv_has_a_line_per_cell() -> None:
     assert record["published"] == "82.6" and record["difference"] == ""
     assert record["note"] == "average over 3 of 4 columns: en, nl, es"
     assert float(record["measured"]) == pytest.approx(77.4, abs=0.05)
+
+
+def test_csv_ends_with_the_remarks_on_the_table() -> None:
+    table = build("table3")
+    records = list(csv.DictReader(io.StringIO(to_csv(table))))
+    remarks = records[-len(table.notes) :]
+    assert [record["note"] for record in remarks] == list(table.notes)
+    assert {(r["table"], r["watermark"]) for r in remarks} == {("table3", table.watermark)}
+    assert not any(r[name] for r in remarks for name in FIELDS[1:-2])
 
 
 def test_csv_keeps_counts_apart_that_pages_show_together() -> None:
@@ -65,8 +75,9 @@ def test_markdown_marks_best_values_and_lines_up() -> None:
     assert re.search(r"\| mLUKE-E mini +\| +\*\*66\.6\*\* \|", text)
     assert "| · mean ± sd (n = 2)" in text and "| · paper " in text and "| · difference" in text
     assert "- [2] average over 3 of 4 columns: en, nl, es" in text
-    grid = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({len(line) for line in grid}) == 1
+    grids = [part for part in text.split("\n\n") if part.startswith("|")]
+    assert len(grids) == 2
+    assert all(len({len(line) for line in grid.splitlines()}) == 1 for grid in grids)
 
 
 def test_markdown_of_a_lone_dash_column_has_its_mark_at_the_heading() -> None:

@@ -60,9 +60,15 @@ def finetuning(system: str, task: str, names: set[str]) -> set[str]:
     return {name for name in names if name.startswith(f"finetune finetuned/{system}/{task}/")}
 
 
+def without_tables(names: set[str]) -> set[str]:
+    """Tables that quote a value below them are laid out again when it changes."""
+    return {name for name in names if not name.startswith("table ")}
+
+
 def test_feature_of_names(changed: Changed) -> None:
     names = changed("tasks={ner: {options: {entity_features: token+entity}}}")
-    assert len(names) == 3
+    assert names - without_tables(names) == {"table tables/table3"}
+    assert len(without_tables(names)) == 3
     assert len(finetuning("mluke-e-mini", "ner", names)) == 2
     assert "predict predictions/mluke-e-mini/conll.parquet" in names
 
@@ -70,8 +76,9 @@ def test_feature_of_names(changed: Changed) -> None:
 def test_source_of_mentions(changed: Changed) -> None:
     names = changed("tasks={qa: {options: {mentions: article}}}")
     predictions = {f"predict predictions/mluke-e-mini/{test}.parquet" for test in TESTS_OF_QA}
-    assert names == finetuning("mluke-e-mini", "qa", names) | predictions
-    assert len(names) == 2 + 3
+    assert without_tables(names) == finetuning("mluke-e-mini", "qa", names) | predictions
+    assert names - without_tables(names) == {"table tables/table1", "table tables/tableF"}
+    assert len(without_tables(names)) == 2 + 3
 
 
 TESTS_OF_QA = ("xquad", "mlqa", "gxlt")

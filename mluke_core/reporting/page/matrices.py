@@ -1,4 +1,4 @@
-"""Matrices that the page draws on request: mLAMA by relation, and what is taken for what."""
+"""Matrices that the page draws on request: mLAMA by relation, confusions, F1 by class, matching."""
 
 from __future__ import annotations
 
@@ -134,6 +134,60 @@ def _count_types(
             counts.setdefault(SPURIOUS, Counter())[kind] += 1
 
 
+def class_matrices(run: RunFolder) -> list[Matrix]:
+    """F1 of every relation (RELX) and entity type (CoNLL) in every language, of the best runs.
+
+    Cells hold F1 and the number of gold examples.
+    """
+    found: list[Matrix] = []
+    for system in run.systems:
+        for test in run.tests:
+            scores = run.scores(system, test)
+            of_column = {
+                column: details.get("relations") or details.get("types") or {}
+                for column, details in (scores.details.items() if scores else ())
+                if test in run.task_of
+            }
+            rows = sorted({name for classes in of_column.values() for name in classes})
+            cells = [
+                [
+                    (classes[row]["f1"], classes[row]["gold"]) if row in classes else None
+                    for classes in of_column.values()
+                ]
+                for row in rows
+            ]
+            if rows:
+                found.append(_matrix(run, system, test, rows, list(of_column), cells))
+    return found
+
+
+def matching_matrices(run: RunFolder) -> list[Matrix]:
+    """How mLAMA's names were found among the entities, by language; cells as of a confusion."""
+    found: list[Matrix] = []
+    for system in run.systems:
+        scores = run.scores(system, "mlama")
+        matching = scores.details.get("matching", {}) if scores else {}
+        for kind, view in MATCHED.items():
+            counts = {
+                language: {MATCHES[how]: count for how, count in kinds[kind].items()}
+                for language, kinds in matching.items()
+                if kinds.get(kind)
+            }
+            if counts:
+                columns = list(MATCHES.values())
+                found.append(_confusion(run, system, view, sorted(counts), columns, counts))
+    return found
+
+
+MATCHED = {
+    "candidates": "candidates, in the run's entity vocabulary",
+    "candidates_of_model": "candidates, in the model's own vocabulary",
+    "subjects_of_model": "subjects, in the model's own vocabulary",
+}
+# Longer names would stand upright above columns as narrow as these.
+MATCHES = {"exact": "title", "first_letter": "letter", "not_found": "none"}
+
+
 def _confusion(
     run: RunFolder,
     system: str,
@@ -150,6 +204,17 @@ def _confusion(
         cells.append(
             [(100 * entries[c] / total, entries[c]) if entries.get(c) else None for c in columns]
         )
+    return _matrix(run, system, view, rows, columns, cells)
+
+
+def _matrix(
+    run: RunFolder,
+    system: str,
+    view: str,
+    rows: list[str],
+    columns: list[str],
+    cells: list[list[tuple[float, int] | None]],
+) -> Matrix:
     return {
         "system": run.systems[system]["label"],
         "view": view,

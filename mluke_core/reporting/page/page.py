@@ -19,7 +19,13 @@ from mluke_core.reporting.page.facts import (
     short_facts,
     version_rows,
 )
-from mluke_core.reporting.page.matrices import confusion_matrices, relation_matrices
+from mluke_core.reporting.page.matrices import (
+    class_matrices,
+    confusion_matrices,
+    matching_matrices,
+    relation_matrices,
+)
+from mluke_core.reporting.page.measures import measure_tables
 from mluke_core.reporting.page.svg import Figure, read_figure
 from mluke_core.reporting.plan import significance_pairs
 from mluke_core.reporting.run_folder import RunFolder
@@ -88,7 +94,13 @@ def report_page(run: RunFolder) -> str:
             examples=_example_groups(run, pair),
             outcomes=_outcome_names(pair),
             pair=pair,
-            matrices={"relations": relation_matrices(run), "confusions": confusion_matrices(run)},
+            measures=measure_tables(run),
+            matrices={
+                "classes": class_matrices(run),
+                "matching": matching_matrices(run),
+                "relations": relation_matrices(run),
+                "confusions": confusion_matrices(run),
+            },
             resources=resource_rows(run),
             disk=disk_rows(run),
             inputs=input_rows(run),
