@@ -106,7 +106,8 @@ def train(
         MlukeError: the loss is no longer a number.
     """
     world = world or World(0, 1, model.device)
-    lengths = np.array([feature.length for feature in features], dtype=np.int64)
+    # Words alone: systems with word and with entity inputs then see the same batches.
+    lengths = np.array([len(feature.word_ids) for feature in features], dtype=np.int64)
     per_epoch = math.ceil(len(features) / settings.batch_size)
     total = per_epoch * settings.epochs
     if settings.maximum_steps is not None:
