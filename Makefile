@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE) $(CONFIG)
 
-.PHONY: all setup plan envs clean-dumps tables report dag-report test test-cluster test-drills test-quick lint format bench clean-work clean constraints rulegraph help
+.PHONY: all setup plan envs clean-dumps tables report dag-report test test-cluster test-drills test-quick lint format bench bench-gpu clean-work clean constraints rulegraph help
 
 all: tables  ## Set up, then build every table and the report at scale mini
 	@echo
@@ -69,6 +69,9 @@ format: $(STAMP)  ## Format Python and rules
 
 bench: $(STAMP)  ## Run every benchmark in benchmarks/
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file; done
+
+bench-gpu: $(STAMP)  ## Run the benchmarks that have --gpu (needs a CUDA device)
+	for file in $$(grep -l '"--gpu"' benchmarks/[a-z]*.py); do $(BIN)/python $$file --gpu; done
 
 rulegraph: $(STAMP)  ## Draw docs/rulegraph.svg (needs graphviz)
 	$(BIN)/snakemake all --forceall --rulegraph dot 2>/dev/null | dot -Tsvg > docs/rulegraph.svg

@@ -28,7 +28,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "import_model": 1,
     "pretrain": 1,
     "export_model": 1,
-    "finetune": 2,
+    "finetune": 3,
     "select_run": 2,
     "predict": 2,
     "score": 3,

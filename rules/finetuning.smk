@@ -98,7 +98,7 @@ rule predict:
         ),
         settings=lambda wildcards: settings(
             precision=CONFIG["finetuning"]["precision"],
-            **task_settings(wildcards.system, TASK_OF[wildcards.test]),
+            **task_settings(wildcards.system, TASK_OF[wildcards.test], training=False),
             **test_settings(wildcards),
         ),
     shell:

@@ -112,11 +112,16 @@ def mention_arguments(system, task, languages):
 # Options that say nothing to a system with word inputs.
 ENTITY_OPTIONS = {"qa": ("mentions", "maximum_entities"), "ner": ("entity_features",)}
 
+# Options of test sets alone: what a run learns, and its dev scores, do not depend on them.
+TEST_OPTIONS = {"qa": ("window_score",)}
 
-def task_settings(system, task):
+
+def task_settings(system, task, training):
     """Inputs, options and mentions of a system's task: what its inputs are made with."""
     inputs = CONFIG["systems"][system]["inputs"]
     left_out = ENTITY_OPTIONS.get(task, ()) if inputs == "word" else ()
+    if training:
+        left_out += TEST_OPTIONS.get(task, ())
     options = {key: value for key, value in TASKS[task]["options"].items() if key not in left_out}
     chosen = dict(task=task, inputs=inputs, options=options)
     if mention_inputs(system, task, ["en"]):
@@ -164,7 +169,7 @@ def finetune_settings(wildcards):
         evaluation_interval=task["evaluation_interval"],
         finetuning={key: CONFIG["finetuning"][key] for key in general},
         **{key: task[key] for key in options},
-        **task_settings(wildcards.system, wildcards.task),
+        **task_settings(wildcards.system, wildcards.task, training=True),
     )
 
 

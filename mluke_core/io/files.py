@@ -75,18 +75,29 @@ def write_json(path: str | Path, value: Any) -> None:
         temporary.write_bytes(orjson.dumps(value, option=options))
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file; raise :class:`DataError` naming the file when it is missing or damaged."""
+def read_json(path: str | Path, given: bool = False) -> Any:
+    """Read a JSON file; raise :class:`DataError` naming the file when it is missing or damaged.
+
+    Args:
+        given: it is a user's own or a published file, which no step would make again.
+    """
     try:
-        return orjson.loads(Path(path).read_bytes())
+        return orjson.loads(read_given(path) if given else Path(path).read_bytes())
     except FileNotFoundError:
         raise DataError(
             f"{path}: no such file. Ask Snakemake for it, or check the path given to this step."
         ) from None
     except orjson.JSONDecodeError as error:
-        raise DataError(
-            f"{path}: not valid JSON ({error}). Delete the file so that it is made again."
-        ) from None
+        advice = "Mend it, or fetch it" if given else "Delete the file so that it is made"
+        raise DataError(f"{path}: not valid JSON ({error}). {advice} again.") from None
+
+
+def read_given(path: str | Path) -> bytes:
+    """Content of a file that a user names; :class:`DataError` when there is none to be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
 
 
 def digest_of(value: Any) -> str:

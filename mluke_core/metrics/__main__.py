@@ -59,9 +59,9 @@ def read_answers(path: Path, gold_ids: Iterable[str], kind: type) -> dict[str, A
     """The predictions of a JSON object; ids that lack or are unknown are named on standard error.
 
     Raises:
-        DataError: another kind of file, or a prediction that is no ``kind``.
+        DataError: no or another kind of file, or a prediction that is no ``kind``.
     """
-    answers = read_json(path)
+    answers = read_json(path, given=True)
     if not isinstance(answers, dict):
         raise DataError(f"{path}: expected a JSON object of id to prediction.")
     for key, answer in answers.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mluke_core.errors import DataError
 from mluke_core.io.files import read_json
@@ -66,6 +66,21 @@ class ModelConfig:
         return self.position_count - self.position_offset
 
 
+@dataclass(frozen=True)
+class WordModelConfig:
+    """What a task or probe has to know of an encoder of another family: words in, vectors out."""
+
+    family: str
+    """``model_type`` of the Hugging Face configuration."""
+    vocabulary_size: int
+    hidden_size: int
+    maximum_length: int
+    """Longest sequence in tokens, special tokens included."""
+    hidden_dropout: float
+    pad_id: int
+    has_entities: ClassVar[bool] = False
+
+
 def config_from_hub(hub: dict[str, Any], where: str | Path) -> ModelConfig:
     """Read a Hugging Face configuration; ``where`` names the file in error messages.
 
@@ -76,7 +91,9 @@ def config_from_hub(hub: dict[str, Any], where: str | Path) -> ModelConfig:
     family = hub.get("model_type")
     if family not in FAMILIES:
         raise DataError(
-            f"{where}: model_type is {family!r}; expected one of {', '.join(FAMILIES)}."
+            f"{where}: model_type is {family!r}; pretraining and mLAMA take one of "
+            f"{', '.join(FAMILIES)}. Another encoder can be fine-tuned, and probed by its word "
+            "vectors (CWR, modularity), with inputs: word."
         )
     for key, wanted in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):
         if hub.get(key, wanted) != wanted:
@@ -150,6 +167,28 @@ def config_to_hub(config: ModelConfig) -> dict[str, Any]:
 
 
 def read_config(folder: str | Path) -> ModelConfig:
-    """The configuration of a Hugging Face folder."""
+    """The configuration of a folder of one of the :data:`FAMILIES`."""
     path = Path(folder) / "config.json"
     return config_from_hub(read_json(path), path)
+
+
+def read_encoder_config(folder: str | Path) -> ModelConfig | WordModelConfig:
+    """The configuration of the folder of any encoder.
+
+    Raises:
+        DataError: no encoder, or one that cannot be used here.
+    """
+    path = Path(folder) / "config.json"
+    if is_own_family(read_json(path)):
+        return read_config(folder)
+    from mluke_core.modeling.auto_encoder import read_word_config  # brings transformers with it
+
+    return read_word_config(folder)
+
+
+def is_own_family(hub: dict[str, Any]) -> bool:
+    """Whether a Hugging Face configuration is of one of the :data:`FAMILIES`.
+
+    The others are left to ``transformers``: :mod:`mluke_core.modeling.auto_encoder`.
+    """
+    return hub.get("model_type") in FAMILIES

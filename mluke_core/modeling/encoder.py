@@ -12,7 +12,7 @@ a table.
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from torch import nn
 
 from mluke_core.errors import DataError
 from mluke_core.modeling.attention import SelfAttention
-from mluke_core.modeling.config import ModelConfig
+from mluke_core.modeling.config import ModelConfig, WordModelConfig
 from mluke_core.modeling.dropout import Dropout
 from mluke_core.modeling.feed_forward import gelu_linear
 from mluke_core.modeling.inputs import PackedBatch
@@ -106,64 +106,45 @@ class Layer(nn.Module):
         return self.norm(changed_LH + hidden_LH)
 
 
-class MlukeEncoder(nn.Module):
-    """XLM-R, RoBERTa or BERT, with entity embeddings when the configuration has them."""
+class WordTable(Protocol):
+    """Whatever holds the word embedding table as ``word``."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.words = WordEmbeddings(config)
-        self.entities = EntityEmbeddings(config) if config.has_entities else None
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.dropout = Dropout(config.hidden_dropout)
+    word: Embedding
+
+
+class Encoder(nn.Module):
+    """What tasks and probes ask of an encoder.
+
+    Attributes:
+        config: its sizes.
+        words: holds the word embedding table, which may be cut or get further rows.
+    """
+
+    config: ModelConfig | WordModelConfig
+    words: WordTable
 
     def forward(self, batch: PackedBatch) -> EncoderOutput:
-        """Encode a batch, float32 also under autocast; see :meth:`encode` for the errors."""
-        hidden_LH = self.encode(batch).float()
-        return EncoderOutput(hidden_LH[batch.word_rows_T], hidden_LH[batch.entity_rows_E])
-
-    def encode(self, batch: PackedBatch, sparse_gradients: bool = False) -> torch.Tensor:
-        """Final hidden states in the batch's inner order, L x H, under autocast in its type: pick
-        rows from it by ``batch.word_rows_T`` and ``batch.entity_rows_E``.
-
-        Args:
-            sparse_gradients: the word and entity tables get sparse gradients: for a loss that
-                gives them dense ones as well, through heads that share the tables.
+        """Encode a batch, float32 also under autocast.
 
         Raises:
-            DataError: when a sequence is longer than the position table, or a word-only model is
-                given entities.
+            DataError: a sequence is longer than the model can read, or it is given entities that
+                it has no table for.
         """
+        raise NotImplementedError
+
+    def check(self, batch: PackedBatch) -> None:
+        """Raise the errors of :meth:`forward`."""
         if batch.maximum_length > self.config.maximum_length:
             raise DataError(
                 f"a sequence of {batch.maximum_length} tokens is longer than the"
                 f" {self.config.maximum_length} positions of the model. Cut the input into windows."
             )
-        rows_LH = self.dropout(
-            self.words(batch.word_ids_T, batch.word_positions_T, sparse_gradients)
-        )
-        if len(batch.entity_ids_E):
-            if self.entities is None:
-                raise DataError(
-                    f"this {self.config.family} model has no entity embeddings but was given"
-                    f" {len(batch.entity_ids_E)} entities. Leave out entity_ids, or use a LUKE"
-                    " model."
-                )
-            entities_EH = self.entities(
-                batch.entity_ids_E,
-                batch.mention_positions_M,
-                batch.mention_starts_E,
-                sparse_gradients,
+        if len(batch.entity_ids_E) and not self.config.has_entities:
+            raise DataError(
+                f"this {self.config.family} model has no entity embeddings but was given"
+                f" {len(batch.entity_ids_E)} entities. Leave out entity_ids, or use a LUKE"
+                " model."
             )
-            rows_LH = torch.cat([rows_LH, self.dropout(entities_EH)])
-        device = rows_LH.device.type
-        if torch.is_autocast_enabled(device):
-            # Once, instead of before every matrix product.
-            rows_LH = rows_LH.to(torch.get_autocast_dtype(device))
-        hidden_LH = rows_LH[batch.layout_L]
-        for layer in self.layers:
-            hidden_LH = layer(hidden_LH, batch.blocks)
-        return hidden_LH
 
     @torch.no_grad()
     def add_words(self, initial_NH: torch.Tensor) -> list[int]:
@@ -179,3 +160,55 @@ class MlukeEncoder(nn.Module):
         )
         self.config = dataclasses.replace(self.config, vocabulary_size=first + len(initial_NH))
         return list(range(first, first + len(initial_NH)))
+
+
+class MlukeEncoder(Encoder):
+    """XLM-R, RoBERTa or BERT, with entity embeddings when the configuration has them."""
+
+    config: ModelConfig
+    words: WordEmbeddings
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.words = WordEmbeddings(config)
+        self.entities = EntityEmbeddings(config) if config.has_entities else None
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.dropout = Dropout(config.hidden_dropout)
+
+    def forward(self, batch: PackedBatch) -> EncoderOutput:
+        """Encode a batch."""
+        hidden_LH = self.encode(batch).float()
+        return EncoderOutput(hidden_LH[batch.word_rows_T], hidden_LH[batch.entity_rows_E])
+
+    def encode(self, batch: PackedBatch, sparse_gradients: bool = False) -> torch.Tensor:
+        """Final hidden states in the batch's inner order, L x H, under autocast in its type: pick
+        rows from it by ``batch.word_rows_T`` and ``batch.entity_rows_E``.
+
+        Args:
+            sparse_gradients: the word and entity tables get sparse gradients: for a loss that
+                gives them dense ones as well, through heads that share the tables.
+
+        Raises:
+            DataError: see :meth:`Encoder.forward`.
+        """
+        self.check(batch)
+        rows_LH = self.dropout(
+            self.words(batch.word_ids_T, batch.word_positions_T, sparse_gradients)
+        )
+        if self.entities is not None and len(batch.entity_ids_E):
+            entities_EH = self.entities(
+                batch.entity_ids_E,
+                batch.mention_positions_M,
+                batch.mention_starts_E,
+                sparse_gradients,
+            )
+            rows_LH = torch.cat([rows_LH, self.dropout(entities_EH)])
+        device = rows_LH.device.type
+        if torch.is_autocast_enabled(device):
+            # Once, instead of before every matrix product.
+            rows_LH = rows_LH.to(torch.get_autocast_dtype(device))
+        hidden_LH = rows_LH[batch.layout_L]
+        for layer in self.layers:
+            hidden_LH = layer(hidden_LH, batch.blocks)
+        return hidden_LH

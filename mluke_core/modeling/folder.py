@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,33 @@ def write_model_folder(
         if entity_vocabulary is not None:
             write_json(temporary / "entity_vocab.json", entity_vocabulary)
         write_text(temporary / "README.md", card)
+
+
+def write_published_folder(
+    output: str | Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
+    tokenizer: str | Path,
+    card: str,
+    check: Callable[[Path], None],
+) -> None:
+    """Write a model of another family: a Hugging Face configuration and its tensors as they are.
+
+    Args:
+        tokenizer: folder whose tokenizer files are copied.
+        check: given the folder before it appears; what it raises keeps it from appearing.
+    """
+    with atomic_path(output) as temporary:
+        temporary.mkdir()
+        _copy_tokenizer(Path(tokenizer), temporary)
+        write_json(temporary / "config.json", config)
+        # Tensors of a .bin file may be one and the same under two names; safetensors takes none.
+        write_tensors(
+            temporary / WEIGHTS_FILE,
+            {name: tensor.contiguous().clone() for name, tensor in tensors.items()},
+        )
+        write_text(temporary / "README.md", card)
+        check(temporary)
 
 
 def write_tensors(

@@ -1,7 +1,8 @@
 """A published checkpoint as a folder of this project.
 
-Reads XLM-R, RoBERTa and BERT, with or without their masked language model head, and released LUKE
-and mLUKE checkpoints, from safetensors or, with ``weights_only``, from a ``.bin`` file.
+Reads XLM-R, RoBERTa and BERT, with or without their masked language model head, released LUKE and
+mLUKE checkpoints, and other encoders that ``transformers`` knows, from safetensors or, with
+``weights_only``, from a ``.bin`` file.
 """
 
 from __future__ import annotations
@@ -18,8 +19,13 @@ from safetensors.torch import load_file
 from mluke_core.errors import DataError
 from mluke_core.io.files import read_json
 from mluke_core.io.sources import Source
-from mluke_core.modeling.config import ModelConfig, config_from_hub
-from mluke_core.modeling.folder import POOLER, model_card, write_model_folder
+from mluke_core.modeling.config import ModelConfig, config_from_hub, is_own_family
+from mluke_core.modeling.folder import (
+    POOLER,
+    model_card,
+    write_model_folder,
+    write_published_folder,
+)
 from mluke_core.modeling.hub_names import BODY_PREFIX, hub_names
 from mluke_core.modeling.prediction import MlukeForPrediction
 from mluke_core.modeling.second_mask import append_second_mask
@@ -50,9 +56,13 @@ def import_model(source: Source, tokenizer_folder: Path, name: str, output: Path
         DataError: when weights, configuration, tokenizer and entity vocabulary do not fit.
     """
     path = source.file("config.json")
+    if not is_own_family(read_json(path)):
+        _import_other(source, tokenizer_folder, name, output)
+        return
     config = config_from_hub(read_json(path), path)
     tokenizer = Tokenizer.load(tokenizer_folder)
-    config = _with_tokenizer(config, tokenizer, path)
+    _check_tokenizer(tokenizer, config.pad_id, config.vocabulary_size, path)
+    config = dataclasses.replace(config, bos_id=tokenizer.bos_id, eos_id=tokenizer.eos_id)
     tensors, weights_path = _read_tensors(source)
     hub = _canonical(tensors, config, weights_path)
     weights = _own(hub, config, weights_path)
@@ -79,19 +89,45 @@ def import_model(source: Source, tokenizer_folder: Path, name: str, output: Path
     )
 
 
-def _with_tokenizer(config: ModelConfig, tokenizer: Tokenizer, path: Path) -> ModelConfig:
-    if tokenizer.pad_id != config.pad_id:
+def _import_other(source: Source, tokenizer_folder: Path, name: str, output: Path) -> None:
+    """A checkpoint of another family: its own configuration and tensors, checked by running it."""
+    from mluke_core.modeling.auto_encoder import check_outputs, read_word_config
+
+    path = source.file("config.json")
+    config = read_word_config(path.parent)
+    tokenizer = Tokenizer.load(tokenizer_folder)
+    _check_tokenizer(tokenizer, config.pad_id, config.vocabulary_size, path)
+    tensors, _ = _read_tensors(source)
+    facts = {
+        "family": config.family,
+        "hidden size": config.hidden_size,
+        "words": config.vocabulary_size,
+        "source": source.name,
+    }
+    note = "A published checkpoint, for systems with word inputs; its weights are unchanged."
+    card = model_card(name, facts, note)
+    write_published_folder(
+        output,
+        read_json(path),
+        tensors,
+        tokenizer_folder,
+        card,
+        check=lambda folder: check_outputs(folder, source.path),
+    )
+
+
+def _check_tokenizer(tokenizer: Tokenizer, pad_id: int, vocabulary_size: int, path: Path) -> None:
+    if tokenizer.pad_id != pad_id:
         raise DataError(
-            f"{path}: pad_token_id is {config.pad_id}, but the tokenizer's is {tokenizer.pad_id}."
+            f"{path}: pad_token_id is {pad_id}, but the tokenizer's is {tokenizer.pad_id}."
             " Set the model's tokenizer to the one it was published with."
         )
-    if tokenizer.vocabulary_size > config.vocabulary_size:
+    if tokenizer.vocabulary_size > vocabulary_size:
         raise DataError(
-            f"{path}: vocab_size is {config.vocabulary_size}, but the tokenizer has"
+            f"{path}: vocab_size is {vocabulary_size}, but the tokenizer has"
             f" {tokenizer.vocabulary_size} words. Set the model's tokenizer to the one it was"
             " published with."
         )
-    return dataclasses.replace(config, bos_id=tokenizer.bos_id, eos_id=tokenizer.eos_id)
 
 
 def _read_tensors(source: Source) -> tuple[dict[str, torch.Tensor], Path]:

@@ -10,16 +10,20 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from mluke_core.errors import DataError
-from mluke_core.modeling.config import ModelConfig, read_config
-from mluke_core.modeling.encoder import MlukeEncoder
+from mluke_core.io.files import read_json
+from mluke_core.modeling.config import ModelConfig, is_own_family, read_config
+from mluke_core.modeling.encoder import Encoder, MlukeEncoder
 from mluke_core.modeling.hub_names import hub_names
 from mluke_core.modeling.prediction import MlukeForPrediction
 
 WEIGHTS_FILE = "model.safetensors"
 
 
-def load_encoder(folder: str | Path, entity_ids: Sequence[int] | None = None) -> MlukeEncoder:
+def load_encoder(folder: str | Path, entity_ids: Sequence[int] | None = None) -> Encoder:
     """Load the encoder, in evaluation mode, float32, on the CPU.
+
+    A :class:`MlukeEncoder`, or for another family an
+    :class:`~mluke_core.modeling.auto_encoder.AutoEncoder`.
 
     Args:
         folder: ``results/<scale>/pretrained/<model>`` or any folder of that layout.
@@ -30,6 +34,10 @@ def load_encoder(folder: str | Path, entity_ids: Sequence[int] | None = None) ->
     Raises:
         DataError: when the folder is no model of this kind, or an entity id is not in its table.
     """
+    if not is_own_family(read_json(Path(folder) / "config.json")):
+        from mluke_core.modeling.auto_encoder import load_auto_encoder  # brings transformers
+
+        return load_auto_encoder(folder)
     config = read_config(folder)
     names = {own: hub for own, hub in hub_names(config).items() if own.startswith("encoder.")}
     rows = None

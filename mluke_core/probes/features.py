@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mluke_core.errors import ConfigError
 from mluke_core.io.progress import Progress
-from mluke_core.modeling.encoder import EncoderOutput, MlukeEncoder
+from mluke_core.modeling.encoder import Encoder, EncoderOutput
 from mluke_core.modeling.inputs import Example, PackedBatch, pack
 
 TOKEN_BUDGET = 8192
@@ -25,7 +25,7 @@ Pick = Callable[[EncoderOutput, PackedBatch, Sequence[int]], torch.Tensor]
 """From a batch's output and the numbers of its sequences to one vector each, B x any."""
 
 
-def check_inputs(inputs: str, encoder: MlukeEncoder, folder: Path) -> None:
+def check_inputs(inputs: str, encoder: Encoder, folder: Path) -> None:
     """Raise :class:`ConfigError` unless ``inputs`` is one this model can be given."""
     if inputs not in ("word", "entity"):
         raise ConfigError(f"inputs is {inputs!r}; write word or entity.")
@@ -38,7 +38,7 @@ def check_inputs(inputs: str, encoder: MlukeEncoder, folder: Path) -> None:
 
 @torch.inference_mode()
 def encode_all(
-    encoder: MlukeEncoder, examples: Sequence[Example], pick: Pick, progress: Progress | None = None
+    encoder: Encoder, examples: Sequence[Example], pick: Pick, progress: Progress | None = None
 ) -> Vectors:
     """One vector for each example, in their order; similar lengths are encoded together."""
     device = next(encoder.parameters()).device

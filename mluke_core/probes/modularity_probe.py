@@ -21,8 +21,8 @@ from mluke_core.alignment.entity_vocabulary import EntityVocabulary
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.io.progress import Progress
 from mluke_core.io.sources import Source
-from mluke_core.modeling.config import read_config
-from mluke_core.modeling.encoder import MlukeEncoder
+from mluke_core.modeling.config import read_encoder_config
+from mluke_core.modeling.encoder import Encoder
 from mluke_core.probes.features import TOKEN_BUDGET, Vectors
 from mluke_core.probes.modularity import normalised_modularity
 from mluke_core.sequences.tokenizer import Tokenizer
@@ -52,7 +52,7 @@ def pair_vectors(folder: Path, inputs: str, paths: Mapping[str, Path]) -> dict[s
     Raises:
         ConfigError: entity inputs of a word-only model.
     """
-    config = read_config(folder)
+    config = read_encoder_config(folder)
     if inputs == "entity" and not config.has_entities:
         raise ConfigError(
             f"{folder}: a model without entities cannot be probed with inputs: entity. "
@@ -88,7 +88,7 @@ def pair_vectors(folder: Path, inputs: str, paths: Mapping[str, Path]) -> dict[s
 
 @torch.inference_mode()
 def _encode(
-    encoder: MlukeEncoder, task: RelationTask, tables: Tables, features: Sequence[Feature]
+    encoder: Encoder, task: RelationTask, tables: Tables, features: Sequence[Feature]
 ) -> Vectors:
     """The classifier's input of every sentence, in order."""
     encoder.eval()

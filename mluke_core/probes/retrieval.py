@@ -25,7 +25,7 @@ from mluke_core.errors import DataError
 from mluke_core.io.progress import Progress
 from mluke_core.io.sources import Source
 from mluke_core.metrics.ranking import mean_reciprocal_rank
-from mluke_core.modeling.encoder import EncoderOutput, MlukeEncoder
+from mluke_core.modeling.encoder import Encoder, EncoderOutput
 from mluke_core.modeling.inputs import Example, PackedBatch
 from mluke_core.modeling.loading import load_encoder
 from mluke_core.probes.features import Vectors, check_inputs, encode_all
@@ -120,7 +120,7 @@ class SpanEncoder:
         vocabulary = folder / "entity_vocab.json"
         if vocabulary.exists():
             masks = [EntityVocabulary.from_json(vocabulary).mask_id]
-        self.encoder: MlukeEncoder = load_encoder(folder, masks)
+        self.encoder: Encoder = load_encoder(folder, masks)
         check_inputs(inputs, self.encoder, folder)
         self.encoder.to("cuda" if torch.cuda.is_available() else "cpu")
         self.entity_inputs = inputs == "entity"

@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from mluke_core.errors import DataError
+from mluke_core.io.files import read_given
 from mluke_core.metrics.spans import Span, spans_of_tags
 from mluke_core.tasks.data import Dataset, ReadReport
 
@@ -121,7 +122,7 @@ def read_sentences(path: str | Path, language: str = "en") -> Dataset[Sentence]:
 
 def _decode(path: Path) -> tuple[str, str]:
     """Text of a file in UTF-8 or, when it is not valid UTF-8, ISO-8859-1."""
-    raw = path.read_bytes()
+    raw = read_given(path)
     try:
         return raw.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError:

@@ -12,7 +12,7 @@ from torch import nn
 
 from mluke_core.errors import DataError
 from mluke_core.io.progress import Progress
-from mluke_core.modeling.encoder import MlukeEncoder
+from mluke_core.modeling.encoder import Encoder
 from mluke_core.modeling.loading import load_encoder
 from mluke_core.pretraining.distributed import World
 from mluke_core.sequences.tokenizer import Tokenizer
@@ -29,7 +29,7 @@ INFERENCE_ROWS = {"cpu": 8_192, "cuda": 65_536}
 class TaskModel(nn.Module):
     """The encoder with tables cut to what is in use, and the task's head."""
 
-    def __init__(self, task: Task[Any], encoder: MlukeEncoder, tables: Tables) -> None:
+    def __init__(self, task: Task[Any], encoder: Encoder, tables: Tables) -> None:
         super().__init__()
         self.task = task
         self.tables = tables
@@ -46,16 +46,17 @@ class TaskModel(nn.Module):
         batch = self.tables.pack(features, self.device)
         return self.task.logits(self.head, self.encoder(batch), batch, features)
 
-    def predict(self, features: Sequence[Feature], last: NarrowLayer) -> torch.Tensor:
-        """The same in evaluation, with the last layer for the rows that are read alone."""
+    def predict(self, features: Sequence[Feature], last: NarrowLayer | None) -> torch.Tensor:
+        """The same in evaluation, with ``last`` for the rows that are read alone."""
         batch = self.tables.pack(features, self.device)
-        # On a GPU, one large product is quicker than many small ones.
-        rows = self.task.rows_read(batch, features) if self.device.type == "cpu" else None
-        last.rows = None if rows is None else np.sort(rows)
+        if last is not None:
+            # On a GPU, one large product is quicker than many small ones.
+            rows = self.task.rows_read(batch, features) if self.device.type == "cpu" else None
+            last.rows = None if rows is None else np.sort(rows)
         return self.task.logits(self.head, self.encoder(batch), batch, features)
 
 
-def load_backbone(folder: Path, task: Task[Any], tables: Tables) -> MlukeEncoder:
+def load_backbone(folder: Path, task: Task[Any], tables: Tables) -> Encoder:
     """The pretrained encoder with the task's markers added and its tables cut to ``tables``.
 
     Raises:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mluke_core.modeling.encoder import Layer, MlukeEncoder
+from mluke_core.modeling.encoder import Encoder, Layer, MlukeEncoder
 from mluke_core.tasks.base import IntArray
 
 
@@ -52,8 +52,14 @@ class NarrowLayer(nn.Module):
 
 
 @contextmanager
-def narrowed(encoder: MlukeEncoder) -> Iterator[NarrowLayer]:
-    """Put a :class:`NarrowLayer` in the place of the last layer for a while; evaluation only."""
+def narrowed(encoder: Encoder) -> Iterator[NarrowLayer | None]:
+    """Put a :class:`NarrowLayer` in the place of the last layer for a while; evaluation only.
+
+    Gives None for an encoder of another family, which is left as it is.
+    """
+    if not isinstance(encoder, MlukeEncoder):
+        yield None
+        return
     last = encoder.layers[-1]
     assert isinstance(last, Layer)
     narrow = NarrowLayer(last)

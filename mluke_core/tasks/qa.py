@@ -42,6 +42,10 @@ MINIMUM_CONTEXT = 16
 # Position 0 of a window's logits: "the answer is not here".
 NULL = 0
 
+# How the best spans of a question's windows are compared, of `options.window_score`; the first is
+# also that of the development set, whose scores belong to training.
+WINDOW_SCORES = ("above_null", "logits")
+
 
 @dataclass(frozen=True)
 class TokenizedText:
@@ -241,8 +245,22 @@ class QaTask(Task[Question]):
             F.cross_entropy(start_BS, targets[:, 0]) + F.cross_entropy(end_BS, targets[:, 1])
         ) / 2
 
+    @property
+    def window_score(self) -> str:
+        """``above_null`` or ``logits``."""
+        value = str(self.options.get("window_score", WINDOW_SCORES[0]))
+        if value not in WINDOW_SCORES:
+            raise ConfigError(
+                f"tasks.qa.options.window_score is {value!r}; "
+                f"write one of {', '.join(WINDOW_SCORES)}."
+            )
+        return value
+
     def scores(self, logits: torch.Tensor, features: Sequence[Feature]) -> list[np.ndarray]:
-        """Per window: first token, last token (of the context), score above the null score."""
+        """Per window: first token, last token (of the context), and what it is compared by.
+
+        That is the sum of the span's two logits, with ``above_null`` less those of position 0.
+        """
         logits = logits.float()
         start_B, end_B, score_B = best_spans(
             logits[0, :, 1:],
@@ -250,7 +268,8 @@ class QaTask(Task[Question]):
             int(self.option("beam")),
             int(self.option("maximum_answer_tokens")),
         )
-        score_B = score_B - logits[:, :, NULL].sum(0)
+        if self.window_score == "above_null":
+            score_B = score_B - logits[:, :, NULL].sum(0)
         first = np.array([feature.extra.first for feature in features])
         columns = (
             start_B.cpu().numpy() + first,
@@ -267,7 +286,7 @@ class QaTask(Task[Question]):
     ) -> list[Prediction]:
         """The best answer over a question's windows, cut from the original text.
 
-        Every question gets an answer: the null score only makes windows comparable.
+        Every question gets an answer: the null score at most makes windows comparable.
         """
         best: dict[int, tuple[float, str]] = {}
         for feature, (first, last, score) in zip(features, scores, strict=True):

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mluke_core.errors import DataError
+from mluke_core.io.files import read_given
 from mluke_core.tasks.data import Dataset, ReadReport
 
 Span = tuple[int, int]
 
 _TAG = re.compile(r"(?P<before>\s*)<(?P<closing>/?)e(?P<number>[12])>(?P<after>\s*)")
+_LINE_END = re.compile(r"\r\n?|\n")
 _SPACES = re.compile(r"\s+")
 _NUMBERED = re.compile(r"^(?P<id>[^\t]+)\t(?P<text>.*)$")
 
@@ -77,7 +79,7 @@ def read_relations(path: str | Path, language: str = "en") -> Dataset[RelationEx
 def _records(path: Path) -> Iterator[tuple[int, str, str]]:
     """(line number, sentence line, label) of each record."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = _LINE_END.split(read_given(path).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 ({error}).") from None
     block: list[str] = []

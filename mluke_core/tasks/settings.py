@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mluke_core.alignment.entity_vocabulary import EntityVocabulary
-from mluke_core.modeling.config import read_config
+from mluke_core.modeling.config import read_encoder_config
 from mluke_core.sequences.tokenizer import Tokenizer
 from mluke_core.tasks.base import Task
 from mluke_core.tasks.registry import task_class
@@ -53,7 +53,7 @@ def make_task(settings: Mapping[str, Any], model: Path, mentions: MentionFiles) 
         settings["options"],
         inputs,
         Tokenizer.load(model),
-        read_config(model).vocabulary_size,
+        read_encoder_config(model).vocabulary_size,
         vocabulary,
         linker,
     )

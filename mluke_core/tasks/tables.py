@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mluke_core.modeling.encoder import MlukeEncoder
+from mluke_core.modeling.encoder import Encoder
 from mluke_core.modeling.inputs import PackedBatch, pack_arrays
 from mluke_core.modeling.layers import Embedding
 from mluke_core.tasks.base import Feature, IntArray
@@ -78,7 +78,7 @@ class Tables:
         )
 
 
-def keep_words(encoder: MlukeEncoder, rows: Rows) -> None:
+def keep_words(encoder: Encoder, rows: Rows) -> None:
     """Cut the encoder's word table to ``rows``, in place. Call it before an optimizer is made."""
     table = encoder.words.word.weight.detach()
     kept = table[torch.from_numpy(rows.ids)].clone()

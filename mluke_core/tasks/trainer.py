@@ -106,7 +106,8 @@ def train(
         MlukeError: the loss is no longer a number.
     """
     world = world or World(0, 1, model.device)
-    lengths = np.array([feature.length for feature in features], dtype=np.int64)
+    # Words alone: systems with word and with entity inputs then see the same batches.
+    lengths = np.array([len(feature.word_ids) for feature in features], dtype=np.int64)
     per_epoch = math.ceil(len(features) / settings.batch_size)
     total = per_epoch * settings.epochs
     if settings.maximum_steps is not None:
@@ -127,6 +128,7 @@ def train(
                 batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch)
             rate = learning_rate_at(state.step, total, warmup, settings.learning_rate)
             chosen = [features[index] for index in batches[position]]
+            begin = time.monotonic()
             loss = _update(model, optimizer, chosen, rate, settings, state.step, world)
             if not math.isfinite(loss):
                 raise MlukeError(
@@ -136,10 +138,11 @@ def train(
             state.step += 1
             state.decay *= 1.0 - rate * settings.weight_decay
             state.losses.append(loss)
+            tokens = sum(feature.length for feature in chosen)
+            reporter.step_done(loss, tokens, time.monotonic() - begin)
             if state.step % interval == 0 or state.step == total:
                 reporter.loss(sum(state.losses) / len(state.losses), rate)
                 state.losses.clear()
-            reporter.step_done(loss)
             if state.step % evaluation_interval == 0 or state.step == total:
                 scores = evaluate()
                 reporter.dev(scores)
@@ -165,11 +168,14 @@ class Reporter:
         self._journal = (
             Journal(folder, "fine-tuning", state.step, total) if world.is_first else None
         )
+        self._tokens, self._seconds = 0, 0.0
 
     def loss(self, loss: float, rate: float) -> None:
-        """A point of the loss curve."""
+        """A point of the loss curve; the log also gets the speed of the steps behind it."""
         self._state.history.append({"step": self._state.step, "loss": loss})
-        self._write("train", {"loss": loss, "learning_rate": rate})
+        speed = self._tokens / self._seconds if self._seconds else 0.0
+        self._write("train", {"loss": loss, "learning_rate": rate, "tokens_per_second": speed})
+        self._tokens, self._seconds = 0, 0.0
 
     def dev(self, scores: dict[str, float]) -> None:
         """An evaluation."""
@@ -178,8 +184,13 @@ class Reporter:
         named = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
         log.info("step %d: %s", self._state.step, named)
 
-    def step_done(self, loss: float) -> None:
-        """Move the progress bar on."""
+    def step_done(self, loss: float, tokens: int, seconds: float) -> None:
+        """A step over so many words and entities; moves the progress bar on.
+
+        Evaluations and checkpoints are not in ``seconds``.
+        """
+        self._tokens += tokens
+        self._seconds += seconds
         if self._journal is not None:
             self._journal.step_done(loss)
 

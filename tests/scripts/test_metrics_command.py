@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mluke_core.metrics.__main__ import main
+from mluke_core.metrics.__main__ import METRICS, main
 from tests import task_world as world
 
 
@@ -17,13 +17,17 @@ def write(path: Path, content: object) -> str:
     return str(path)
 
 
-def question_file(folder: Path, answers: dict[str, list[str]]) -> str:
+def squad_text(answers: dict[str, list[str]]) -> str:
     qas = [
         {"id": key, "question": "?", "answers": [{"text": t, "answer_start": 0} for t in texts]}
         for key, texts in answers.items()
     ]
     context = " ".join(text for texts in answers.values() for text in texts)
-    return write(folder / "gold.json", world.squad_json([{"context": context, "qas": qas}]))
+    return world.squad_json([{"context": context, "qas": qas}])
+
+
+def question_file(folder: Path, answers: dict[str, list[str]]) -> str:
+    return write(folder / "gold.json", squad_text(answers))
 
 
 def test_squad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,6 +118,43 @@ def test_wrong_files(
     assert shown.err.startswith("ERROR: ")
     assert message in shown.err
     assert not shown.out
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", ["gold", "predictions"])
+def test_missing_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], metric: str, name: str
+) -> None:
+    gold = {
+        "squad": squad_text({"a": ["x"]}),
+        "mlqa": squad_text({"a": ["x"]}),
+        "relx": gold_text(["r(e1,e2)"]),
+        "conll": "a B-PER\n",
+    }
+    paths = {
+        "predictions": write(tmp_path / "predictions", {}),
+        "gold": write(tmp_path / "gold", gold[metric]),
+    }
+    Path(paths[name]).unlink()
+    assert main([metric, paths["predictions"], paths["gold"]]) == 1
+    message = f"ERROR: {paths[name]}: cannot be read (No such file or directory). Check the path."
+    assert message in capsys.readouterr().err
+    Path(paths[name]).mkdir()
+    assert main([metric, paths["predictions"], paths["gold"]]) == 1
+    assert f"{paths[name]}: cannot be read (Is a directory)" in capsys.readouterr().err
+
+
+def test_damaged_json_is_the_user_s_to_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = question_file(tmp_path, {"a": ["x"]})
+    bad = write(tmp_path / "bad.json", "{")
+    for predictions, gold in ((bad, good), (good, bad)):
+        assert main(["squad", predictions, gold]) == 1
+        shown = capsys.readouterr().err
+        assert f"{bad}: not valid JSON" in shown
+        assert "Mend it, or fetch it again." in shown
+        assert "Delete" not in shown
 
 
 def test_as_a_program_without_heavy_imports(root: Path, tmp_path: Path) -> None:

@@ -222,6 +222,25 @@ def test_best_window_wins(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert prediction.text == dataset.examples[0].context[start:end].strip()
 
 
+def test_how_windows_are_compared(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Two windows: the first has the higher logits, but also a null score that is higher still."""
+    for rule, window, score in (("above_null", 1, 6.0), ("logits", 0, 10.0), (None, 1, 6.0)):
+        task = make_task(tokenizer, **({"window_score": rule} if rule else {}))
+        dataset = read(task, tmp_path, long_context())
+        windows = task.encode(dataset, training=False)[:2]
+        sizes = [feature.extra.size for feature in windows]
+        logits = torch.full((2, 2, 1 + max(sizes)), -9.0)
+        logits[:, 0, 0], logits[:, 0, 3] = 4.0, 5.0
+        logits[:, 1, 0], logits[:, 1, 2] = 0.0, 3.0
+        prediction = task.decode(dataset, windows, task.scores(logits, windows))[0]
+        assert prediction.score == score
+        place = windows[window].extra.first + (2, 1)[window]
+        start, end = tokenizer.encode(dataset.examples[0].context).offsets[place]
+        assert prediction.text == dataset.examples[0].context[start:end].strip()
+    with pytest.raises(ConfigError, match="write one of above_null, logits"):
+        _ = make_task(tokenizer, window_score="null").window_score
+
+
 @given(st.data())
 def test_best_spans_agree_with_a_search_over_all_pairs(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 12))

@@ -1,7 +1,9 @@
 """The training loop: schedule, batches, resume, and tables cut to the rows in use."""
 
 import json
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from mluke_core.modeling.dropout import Dropout
 from mluke_core.modeling.inputs import pack_arrays
 from mluke_core.modeling.loading import load_encoder
 from mluke_core.sequences.tokenizer import Tokenizer
+from mluke_core.tasks import trainer
 from mluke_core.tasks.base import Feature
 from mluke_core.tasks.batches import epoch_batches, inference_batches
 from mluke_core.tasks.checkpoint import CHECKPOINT_FILE, TrainingState
@@ -382,6 +385,22 @@ def test_evaluations_between_epochs_and_the_log(base: Path, tmp_path: Path) -> N
     losses = [entry["loss"] for entry in entries if entry["split"] == "train"]
     assert losses == [entry["loss"] for entry in state.history if "loss" in entry]
     assert list((tmp_path / "work" / "log" / "tensorboard").iterdir())
+
+
+def test_log_has_words_and_entities_per_second(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that moves on by a second whenever it is asked: a step takes one."""
+    task = make_task(base)
+    features = make_features(task, tmp_path)
+    model = make_task_model(task, base, Tables.of(features))
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=count().__next__))
+    run(model, features, tmp_path / "work", epochs=1, evaluation_interval=2)
+    lines = (tmp_path / "work" / "log" / "log.jsonl").read_text().splitlines()
+    entries = [entry for line in lines if (entry := json.loads(line))["split"] == "train"]
+    assert len(entries) == 6
+    tokens = sum(len(feature.word_ids) + len(feature.entity_ids) for feature in features)
+    assert sum(entry["tokens_per_second"] for entry in entries) == tokens
 
 
 def test_bfloat16_leaves_the_weights_in_single_precision(base: Path, tmp_path: Path) -> None:

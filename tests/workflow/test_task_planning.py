@@ -84,6 +84,14 @@ def test_source_of_mentions(changed: Changed) -> None:
 TESTS_OF_QA = ("xquad", "mlqa", "gxlt")
 
 
+def test_how_windows_are_compared(changed: Changed) -> None:
+    names = changed("tasks={qa: {options: {window_score: logits}}}")
+    systems = ("xlmr-mini", "xlmr-extra-mini", "mluke-w-mini", "mluke-e-mini")
+    assert names == {
+        f"predict predictions/{system}/{test}.parquet" for system in systems for test in TESTS_OF_QA
+    }
+
+
 def test_inputs_of_a_system(changed: Changed) -> None:
     names = changed("systems={mluke-e-mini: {inputs: word}}")
     assert {name.split("/")[1] for name in names if "tables" not in name} == {"mluke-e-mini"}
