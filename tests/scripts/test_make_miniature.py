@@ -60,7 +60,7 @@ def test_mirror_is_laid_out_as_the_servers(made):
         f"{stem}-index.txt.bz2",
         f"{dumps}/enwiki/20201201/dumpstatus.json",
         f"{dumps}/wikidatawiki/entities/20201130/wikidata-20201130-all.json.bz2",
-        f"{dumps}/wikidatawiki/20201130/wikidatawiki-20201130-wb_items_per_site.sql.gz",
+        f"{dumps}/wikidatawiki/20201201/wikidatawiki-20201201-wb_items_per_site.sql.gz",
         "huggingface.co/FacebookAI/xlm-roberta-base/resolve/main/sentencepiece.bpe.model",
         "rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json",
     ):
