@@ -13,7 +13,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from mluke_core.errors import DownloadError
+from mluke_core.errors import DownloadError, MissingFileError
 from mluke_core.io.files import read_json, write_json
 from mluke_core.io.progress import Progress
 
@@ -21,6 +21,7 @@ log = logging.getLogger("mluke")
 
 USER_AGENT = "mluke-dag/0.1 (reproduction of mLUKE from Wikipedia dumps; contact: {contact})"
 NO_CONTACT = "none given, set `contact` in config.yaml"
+MISSING_STATUSES = (404, 410)
 RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 # A transfer that has come this much further since it broke off last starts with all its tries.
 PROGRESS_BYTES = 8 << 20
@@ -100,6 +101,7 @@ class HttpSource:
                 where the server names no version of the file to hold on to.
 
         Raises:
+            MissingFileError: the server says that it has no such file.
             DownloadError: the file cannot be had; a part that can be resumed stays.
         """
         if part.exists() and not (resumable or self._version(part)):
@@ -169,6 +171,8 @@ class HttpSource:
                 part.unlink()
                 self.forget(part)
                 return False
+            if answer.status_code in MISSING_STATUSES:
+                raise MissingFileError(_status_message(answer))
             if not answer.ok:
                 raise DownloadError(_status_message(answer))
             total = self._prepare(answer, part, have, size)

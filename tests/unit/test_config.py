@@ -199,6 +199,14 @@ def test_wikidata_has_the_dates_it_is_made_at_and_an_archive_behind_the_server()
         f"https://dumps.wikimedia.org/wikidatawiki/entities/20201130/{items['name']}",
         f"https://archive.org/download/wikibase-wikidatawiki-20201130/{items['name']}",
     ]
+    for name, file in (("wikidata_sql", table), ("wikidata_json", items)):
+        # The list of digests stands beside the file at each of its addresses.
+        checksums = configuration.source_checksums(config, name)["checksums"]
+        assert [url.rpartition("/")[0] for url in checksums] == [
+            url.rpartition("/")[0] for url in file["urls"]
+        ]
+        assert all(url.endswith("-sha1sums.txt") for url in checksums)
+    assert configuration.source_checksums(config, "relx") == {}
 
 
 def test_licensed_sources() -> None:
