@@ -11,7 +11,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "make_miniature": 2,
     "download_dump": 1,
     "download_source": 1,
-    "extract": 4,
+    "extract": 5,
     "resolve_redirects": 2,
     "extraction_report": 1,
     "sitelinks": 1,
