@@ -35,6 +35,8 @@ UNITS = {
     "braces": "{",
     "three braces": "{{{",
     "three braces with defaults": "{{{a|",
+    "parameters": "{{{a|b}}}",
+    "parameters with templates and links": "{{{a|{{b|[[c|d]]}}|{{{e}}}}}}",
     "closing braces": "}}",
     "braces with one closed": "{{a}",
     "tables": "\n{|",
@@ -116,6 +118,8 @@ NESTED = {
     "nested divisions": ("<div>", "</div>"),
     "nested templates and links": ("{{nowrap|[[a|", "]]}}"),
     "nested parameters": ("{{{a|", "}}}"),
+    "nested parameters without defaults": ("{{{", "}}}"),
+    "nested parameters and templates": ("{{{a|[[b|{{lang|la|", "}}]]}}}"),
 }
 # Once, then plain text to the end of the page.
 OPENINGS = ("[[", "[[File:a|", "{{", "{|", "<ref>", "<!--", "<nowiki>", "[http://a ", "-{", "<")

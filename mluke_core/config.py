@@ -351,11 +351,10 @@ def source_files(config: Config, name: str) -> list[dict[str, Any]]:
     """The files of a source, URLs filled in: ``[{"urls": [...], "name": ..., "sha256"?: ...}]``."""
     source = config["sources"][name]
     pins = source.get("sha256", {})
-    dates = {"wikidata_date": config["wikidata_date"], "date": config["dump_date"]}
     expansions = source.get("expand", {})
     files = []
     for values in itertools.product(*expansions.values()):
-        fields = {**dates, **dict(zip(expansions, values, strict=True))}
+        fields = {**_dates(config), **dict(zip(expansions, values, strict=True))}
         urls = [url.format(**fields) for url in source["urls"]]
         file_name = urls[0].rsplit("/", 1)[-1]
         files.append(
@@ -363,6 +362,23 @@ def source_files(config: Config, name: str) -> list[dict[str, Any]]:
             | ({"sha256": pins[file_name]} if file_name in pins else {})
         )
     return files
+
+
+def source_checksums(config: Config, name: str) -> dict[str, list[str]]:
+    """``checksums`` of a source, dates filled in; empty where it has none."""
+    urls = config["sources"][name].get("checksums")
+    return {"checksums": [url.format(**_dates(config)) for url in urls]} if urls else {}
+
+
+def source_version(config: Config, name: str) -> str:
+    """The version of a source, dates filled in."""
+    version: str = config["sources"][name]["version"]
+    return version.format(**_dates(config))
+
+
+def _dates(config: Config) -> dict[str, str]:
+    """What stands for ``{date}`` and ``{wikidata_date}`` in a source."""
+    return {"date": config["dump_date"], "wikidata_date": config["wikidata_date"]}
 
 
 def is_available(config: Config, source: str) -> bool:

@@ -21,3 +21,7 @@ class DataError(MlukeError):
 
 class DownloadError(MlukeError):
     """A file could not be fetched, or what was fetched is not what was promised."""
+
+
+class MissingFileError(DownloadError):
+    """Every address was reached and none has the file."""

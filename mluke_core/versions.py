@@ -8,10 +8,10 @@ library that leave results as they are do not touch it, and so re-run nothing.
 from __future__ import annotations
 
 STAGE_VERSIONS: dict[str, int] = {
-    "make_miniature": 1,
+    "make_miniature": 2,
     "download_dump": 1,
     "download_source": 1,
-    "extract": 4,
+    "extract": 5,
     "resolve_redirects": 2,
     "extraction_report": 1,
     "sitelinks": 1,

@@ -14,6 +14,7 @@ rule extract:
         f"{R}/benchmarks/extract/{{lang}}-{{part}}.tsv"
     conda:
         ENVIRONMENT
+    threads: CONFIG["corpus"]["threads"]
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
@@ -23,7 +24,8 @@ rule extract:
         settings=lambda wildcards: settings(
             language=wildcards.lang,
             wiki=CONFIG["languages"][wildcards.lang]["wiki"],
-            corpus=CONFIG["corpus"],
+            # The output does not depend on the threads.
+            corpus={key: value for key, value in CONFIG["corpus"].items() if key != "threads"},
         ),
     shell:
         "python workflow_scripts/extract.py --settings {params.settings:q} --dump {input.dump:q} "

@@ -22,9 +22,7 @@ def download_settings(name):
     source = CONFIG["sources"][name]
     shared = dict(
         name=name,
-        version=source["version"].format(
-            date=CONFIG["dump_date"], wikidata_date=CONFIG["wikidata_date"]
-        ),
+        version=settings_of.source_version(CONFIG, name),
         licence=source["licence"],
     )
     if source.get("local"):
@@ -37,6 +35,7 @@ def download_settings(name):
         unpack=source.get("unpack", False),
         mirror=MIRROR,
         contact=CONFIG["contact"],
+        **settings_of.source_checksums(CONFIG, name),
     )
 
 

@@ -17,9 +17,10 @@ class World:
 
     files: dict[str, bytes] = field(default_factory=dict)
     behaviours: dict[str, list[str]] = field(default_factory=dict)
-    """Per path, one for each request in turn, then normal: a status such as ``503``; ``truncate``
-    (half of what is announced); ``long`` (announces half of what it has); ``no-range``;
-    ``wrong-range``; ``close`` (no answer); ``stall`` (half, then nothing);
+    """Per path, one for each request in turn, then normal: a status such as ``503`` or ``204``,
+    without content; ``bad-retry-after`` (503, to be asked again after ``abc``); ``empty`` (200, but
+    no content); ``truncate`` (half of what is announced); ``long`` (announces half of what it has);
+    ``no-range``; ``wrong-range``; ``close`` (no answer); ``stall`` (half, then nothing);
     ``no-length``; ``slow`` (waits a little)."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     etags: bool = True
@@ -65,10 +66,12 @@ def serve(world: World) -> Iterator[World]:
                 self.close_connection = True
                 self.connection.close()
                 return
+            retry_after = "abc" if behaviour == "bad-retry-after" else world.retry_after
+            behaviour = {"bad-retry-after": "503", "empty": "200"}.get(behaviour, behaviour)
             if behaviour.isdigit():
                 self.send_response(int(behaviour))
-                if behaviour in ("503", "429") and world.retry_after is not None:
-                    self.send_header("Retry-After", world.retry_after)
+                if behaviour in ("503", "429") and retry_after is not None:
+                    self.send_header("Retry-After", retry_after)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return

@@ -43,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--allow-truncated", action="store_true", help="take what there is of a file cut off"
     )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="for dump files that are one long bzip2 stream (1)"
+    )
     return run_step(parser, run, argv)
 
 
@@ -78,6 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
         report_path=folder / "report.json",
         corpus=corpus,
         source=arguments.dump[0].name,
+        threads=arguments.threads,
     )
     if arguments.parts == 1:
         table, resolved = resolve_redirects([redirects], language, [folder / "pages.parquet"])

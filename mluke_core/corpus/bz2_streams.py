@@ -110,12 +110,14 @@ def _read_stream(stream: BinaryIO, start: int, size: int, threads: int) -> Itera
             while data := plain.read(PIECE_BYTES):
                 done += len(data)
                 yield Piece("data", start, start, data)
-            last_mark = max(plain.block_offsets())
+            last = max(plain.block_offsets())
+            # Of the last stream, several threads list the end; one lists the mark in front of it.
+            end = last if threads > 1 else last + END_MARK_BITS
     except (RuntimeError, ValueError, OSError):
         yield from _read_carefully(stream, start, size, done)
     else:
         # Bytes between streams are not taken for a part of the one in front of them.
-        yield Piece("end", start, start + -(-(last_mark + END_MARK_BITS) // 8))
+        yield Piece("end", start, start + -(-end // 8))
 
 
 def _no_stream(stream: BinaryIO, start: int, size: int, head: bytes) -> Piece:

@@ -68,6 +68,8 @@ class DumpReader:
             raise DataError("the dump has no files; fetch it again (download_dump).")
         if not 0 <= part < parts:
             raise DataError(f"part {part} of {parts}: parts are numbered 0 to {parts - 1}.")
+        if threads < 1:
+            raise DataError(f"{threads} threads: write 1 or more.")
         for path in files:
             if not path.is_file():
                 raise DataError(

@@ -17,6 +17,7 @@ import re
 
 from mluke_core.corpus.characters import decode_entities
 from mluke_core.corpus.inline import split_lines
+from mluke_core.corpus.parameters import show_parameters
 from mluke_core.corpus.templates import SEPARATOR, TextTemplates
 from mluke_core.corpus.variants import Variants
 
@@ -136,6 +137,9 @@ class Reducer:
         return _protected(content)
 
     def _drop_templates(self, text: str) -> str:
+        if "{{{" in text:
+            text = show_parameters(text, protect("{{{"), protect("}}}"))
+            self._protected = True
         text = self._templates.expand(text)
         if ("{" in text and "{{" in text) or ("}" in text and "}}" in text):
             text = _drop_deep_templates(text)

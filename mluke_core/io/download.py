@@ -18,7 +18,7 @@ from pathlib import Path
 
 import requests
 
-from mluke_core.errors import DownloadError
+from mluke_core.errors import DownloadError, MissingFileError
 from mluke_core.io.download_http import HttpSource, require_space
 from mluke_core.io.host_slots import host_slot
 from mluke_core.io.mirror import Location, Mirror, local_path
@@ -73,12 +73,14 @@ class Downloader:
         """The file behind the first of ``urls`` that works; one that is there already is verified.
 
         Raises:
+            MissingFileError: every address says that it has no such file.
             DownloadError: none works (each failure is named), or the disk is full or not writable.
         """
         if not urls:
             raise DownloadError("a file has no address; give its source `urls`.")
         expected = expected or Expected()
         failures: list[str] = []
+        missing = True
         for url in urls:
             target = self.folder / local_path(url)
             location = self.mirror.locate(url)
@@ -86,15 +88,15 @@ class Downloader:
                 present = self._present(target, location, expected)
                 return present or self._fetch_one(target, location, expected)
             except (DownloadError, requests.RequestException) as error:
+                missing = missing and isinstance(error, MissingFileError)
                 failures.append(f"{location.address}: {error}")
                 log.warning("%s", failures[-1])
             except OSError as error:
                 raise _disk_error(error, target) from error
+        kind = MissingFileError if missing else DownloadError
         if len(failures) == 1:
-            raise DownloadError(failures[0])
-        raise DownloadError(
-            f"none of {len(failures)} addresses gave the file:\n  " + "\n  ".join(failures)
-        )
+            raise kind(failures[0])
+        raise kind(f"none of {len(failures)} addresses gave the file:\n  " + "\n  ".join(failures))
 
     def _present(self, target: Path, location: Location, expected: Expected) -> Fetched | None:
         if not target.is_file():
@@ -170,7 +172,7 @@ def _locked(lock: Path, target: Path) -> Iterator[bool]:
 
 def _copy(source: Path, part: Path, location: Location) -> None:
     if not source.is_file():
-        raise DownloadError(
+        raise MissingFileError(
             f"the mirror has no such file (it stands for {location.url}). Complete the mirror, or "
             "set mirror to null for the public servers."
         )

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mluke_core.errors import DataError, DownloadError
+from mluke_core.errors import DownloadError
 from mluke_core.io.download import Downloader, Expected
 from mluke_core.io.files import read_json
+from mluke_core.io.mirror import parse_checksums
 
 log = logging.getLogger("mluke")
 
@@ -110,13 +111,8 @@ def files_of_status(path: Path, wiki: str, date: str) -> list[tuple[str, Expecte
 
 def files_of_sums(path: Path, wiki: str, date: str) -> list[tuple[str, Expected]]:
     """Read the list of sha1 digests of a dump (``<digest>  <file>`` lines)."""
-    files: dict[str, Expected] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        digest, _, name = line.partition(" ")
-        if line.strip() and (len(digest) != 40 or not name.strip()):
-            raise DataError(f"{path}, line {number}: '<sha1>  <file>' was expected: {line!r}.")
-        if line.strip():
-            files[name.strip()] = Expected(sha1=digest, promised_by=str(path))
+    digests = parse_checksums(path.read_text(encoding="utf-8"), str(path), "sha1")
+    files = {name: Expected(sha1=sha1, promised_by=str(path)) for name, sha1 in digests.items()}
     multistream = {name: e for name, e in files.items() if "-multistream" in name}
     plain = {name: e for name, e in files.items() if "-multistream" not in name}
     ordered = in_page_order(multistream) or in_page_order(plain)

@@ -12,15 +12,20 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
 
-from mluke_core.errors import DownloadError
+from mluke_core.errors import DownloadError, MissingFileError
 from mluke_core.io.files import read_json, write_json
 from mluke_core.io.progress import Progress
 
 log = logging.getLogger("mluke")
 
 USER_AGENT = "mluke-dag/0.1 (reproduction of mLUKE from Wikipedia dumps; contact: {contact})"
+EMPTY = "the server's answer is empty"
 NO_CONTACT = "none given, set `contact` in config.yaml"
+# All others that are no errors, such as 204, come without the file.
+FILE_STATUSES = (200, 206)
+MISSING_STATUSES = (404, 410)
 RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 # A transfer that has come this much further since it broke off last starts with all its tries.
 PROGRESS_BYTES = 8 << 20
@@ -28,6 +33,20 @@ PROGRESS_BYTES = 8 << 20
 READ_BYTES = 1 << 16
 LONGEST_BACKOFF_SECONDS = 120
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class _Retry(urllib3.Retry):
+    """A ``Retry-After`` that cannot be read counts as none; urllib3 gives the request up."""
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        try:
+            return super().parse_retry_after(retry_after)
+        # The last two: numbers of thousands of digits, dates beyond the calendar.
+        except (InvalidHeader, ValueError, OverflowError):
+            log.warning(
+                "the server says Retry-After: %.40s; waiting as long as without", retry_after
+            )
+            return 0
 
 
 class HttpSource:
@@ -61,7 +80,7 @@ class HttpSource:
                 "Accept-Encoding": "identity",
             }
         )
-        retry = urllib3.Retry(
+        retry = _Retry(
             total=attempts,
             backoff_factor=backoff_seconds,
             status_forcelist=RETRY_STATUSES,
@@ -77,7 +96,7 @@ class HttpSource:
         """A small text file; None when the server has none.
 
         Raises:
-            DownloadError: the server cannot be reached or answers with an error.
+            DownloadError: the server cannot be reached, or answers with an error or with nothing.
         """
         try:
             answer = self.session.get(address, timeout=self.timeout_seconds)
@@ -85,8 +104,10 @@ class HttpSource:
             raise DownloadError(f"{address}: cannot be read ({error}).") from None
         if answer.status_code in (403, 404, 410):
             return None
-        if not answer.ok:
+        if answer.status_code != 200:
             raise DownloadError(f"{address}: the server answers {answer.status_code}.")
+        if not answer.content:
+            raise DownloadError(f"{address}: {EMPTY}.")
         return answer.content.decode("utf-8")
 
     def download(
@@ -100,6 +121,7 @@ class HttpSource:
                 where the server names no version of the file to hold on to.
 
         Raises:
+            MissingFileError: the server says that it has no such file.
             DownloadError: the file cannot be had; a part that can be resumed stays.
         """
         if part.exists() and not (resumable or self._version(part)):
@@ -113,6 +135,10 @@ class HttpSource:
             before = part.stat().st_size if part.exists() else 0
             try:
                 if self._transfer(address, part, size):
+                    if not part.stat().st_size and size != 0 and not resumable:
+                        part.unlink()
+                        self.forget(part)
+                        raise DownloadError(f"{EMPTY}, and nobody promised an empty file.")
                     return
                 failure = "the server ended the answer early"
             except (requests.ConnectionError, requests.Timeout) as error:
@@ -169,7 +195,9 @@ class HttpSource:
                 part.unlink()
                 self.forget(part)
                 return False
-            if not answer.ok:
+            if answer.status_code in MISSING_STATUSES:
+                raise MissingFileError(_status_message(answer))
+            if answer.status_code not in FILE_STATUSES:
                 raise DownloadError(_status_message(answer))
             total = self._prepare(answer, part, have, size)
             return self._receive(answer, part, total)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
-from mluke_core.errors import DataError, DownloadError
+from mluke_core.errors import DataError, DownloadError, MissingFileError
 from mluke_core.io.archives import unpack_zip
 from mluke_core.io.download import Downloader, Expected
 from mluke_core.io.files import file_digest
+from mluke_core.io.mirror import parse_checksums
 from mluke_core.io.progress import Progress
+
+log = logging.getLogger("mluke")
 
 
 def fetch_source(settings: dict[str, Any], downloads: Path) -> dict[str, Any]:
@@ -17,8 +21,9 @@ def fetch_source(settings: dict[str, Any], downloads: Path) -> dict[str, Any]:
 
     Args:
         settings: ``name``, ``version``, ``licence`` and either ``files`` (``[{"urls" or "url",
-            "name", "sha256"?}]``), ``unpack``, ``mirror`` and ``contact``, or ``local`` (a folder)
-            and ``files`` (``[{"name"}]``).
+            "name", "sha256"?}]``), ``checksums`` (addresses of the publisher's list of sha1
+            digests), ``unpack``, ``mirror`` and ``contact``, or ``local`` (a folder) and
+            ``files`` (``[{"name"}]``).
         downloads: folder for ``<host>/<path>``; an archive is unpacked beside itself into
             ``<path>.d``.
 
@@ -49,15 +54,12 @@ def _remote_files(settings: dict[str, Any], downloads: Path) -> dict[str, dict[s
             f"sources.{name}.local to a folder with your copy."
         )
     downloader = Downloader(downloads, settings.get("mirror"), settings.get("contact"))
+    promises = _promises(downloader, settings)
     files: dict[str, dict[str, Any]] = {}
     with Progress(f"source {name}", total=len(settings["files"]), unit="file") as progress:
         for entry in settings["files"]:
             urls = entry.get("urls") or [entry["url"]]
-            expected = Expected(
-                sha256=entry.get("sha256"),
-                promised_by=f"sources.{name}.sha256 of the configuration",
-            )
-            fetched = downloader.fetch(urls, expected)
+            fetched = downloader.fetch(urls, promises.get(entry["name"]))
             if settings.get("unpack"):
                 folder = fetched.path.with_name(fetched.path.name + ".d")
                 for member, path in unpack_zip(fetched.path, folder).items():
@@ -72,6 +74,48 @@ def _remote_files(settings: dict[str, Any], downloads: Path) -> dict[str, dict[s
                 _add(files, name, entry["name"], described)
             progress.update()
     return files
+
+
+def _promises(downloader: Downloader, settings: dict[str, Any]) -> dict[str, Expected]:
+    """What is promised of each file: by its pin in the configuration, else by its publisher."""
+    pinned_by = f"sources.{settings['name']}.sha256 of the configuration"
+    promises = {
+        entry["name"]: Expected(sha256=entry["sha256"], promised_by=pinned_by)
+        for entry in settings["files"]
+        if entry.get("sha256")
+    }
+    unpinned = [entry["name"] for entry in settings["files"] if entry["name"] not in promises]
+    if unpinned and settings.get("checksums"):
+        promises |= _published(downloader, settings["checksums"], unpinned)
+    return promises
+
+
+def _published(
+    downloader: Downloader, checksums: list[str], names: list[str]
+) -> dict[str, Expected]:
+    """What the publisher's list of sha1 digests promises of the files ``names``."""
+    try:
+        listed = downloader.fetch(checksums)
+    except MissingFileError as error:
+        log.warning("%s are not checked, for there is no list of digests: %s", names, error)
+        return {}
+    promises: dict[str, Expected] = {}
+    try:
+        text = listed.path.read_text(encoding="utf-8", errors="replace")
+        digests = parse_checksums(text, f"{listed.path} (from {listed.url})", "sha1")
+        promises = {
+            name: Expected(sha1=digests[name], promised_by=listed.url)
+            for name in names
+            if name in digests
+        }
+    finally:
+        if len(promises) < len(names):
+            # The next run is to ask again: the list grows while a dump is in the making.
+            listed.path.unlink()
+    if len(promises) < len(names):
+        unlisted = [name for name in names if name not in promises]
+        log.warning("%s are not checked: %s does not list them", unlisted, listed.url)
+    return promises
 
 
 def _add(

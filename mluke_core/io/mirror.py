@@ -7,6 +7,7 @@ is checked against that.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -40,17 +41,23 @@ def local_path(url: str) -> PurePosixPath:
     return PurePosixPath(host, *segments)
 
 
-def parse_checksums(text: str, where: str) -> dict[str, str]:
-    """Read ``sha256sum`` output: file name (without ``./``) to digest."""
+def parse_checksums(text: str, where: str, algorithm: str = "sha256") -> dict[str, str]:
+    """Read what ``sha256sum`` or ``sha1sum`` writes: file name (without ``./``) to digest.
+
+    Raises:
+        DownloadError: a line is none of theirs.
+    """
+    digits = 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
     digests: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         digest, separator, name = line.partition(" ")
         name = name.lstrip(" *").removeprefix("./")
-        if not separator or not name or len(digest) != 64:
+        if not separator or not name or len(digest) != digits:
             raise DownloadError(
-                f"{where}, line {number}: not a line of sha256sum ('<digest>  <file>'): {line!r}."
+                f"{where}, line {number}: not a line of {algorithm}sum ('<digest>  <file>'): "
+                f"{line[:100]!r}."
             )
         digests[name] = digest.lower()
     return digests

@@ -62,7 +62,7 @@ def make_miniature(output: Path, gold: Path, settings: dict[str, Any]) -> None:
             write_dump(folder, language, date, pages[language], parts)
             progress.update()
         items = entity_items(world, keys, extra_items(languages))
-        write_wikidata(server / "wikidatawiki", str(settings["wikidata_date"]), items)
+        write_wikidata(server / "wikidatawiki", date, str(settings["wikidata_date"]), items)
         write_gold(gold_folder, pages, items)
         progress.update()
         # Imported here: the data sets know the world, the world does not need them.

@@ -70,13 +70,21 @@ def entity_items(
     return sorted(items, key=lambda item: item.qid)
 
 
-def write_wikidata(folder: Path, date: str, items: Sequence[Item]) -> None:
-    """Write both dumps into ``folder`` (``dumps.wikimedia.org/wikidatawiki``)."""
-    entities = folder / "entities" / date
+def write_wikidata(folder: Path, date: str, json_date: str, items: Sequence[Item]) -> None:
+    """Write both dumps into ``folder`` (``dumps.wikimedia.org/wikidatawiki``).
+
+    Args:
+        folder: made when it does not exist.
+        date: of the table, which is made with the dumps of the Wikipedias, ``YYYYMMDD``.
+        json_date: of the JSON dump, which has days of its own.
+        items: by rising id.
+    """
+    entities = folder / "entities" / json_date
     entities.mkdir(parents=True, exist_ok=True)
-    dump = entities / f"wikidata-{date}-all.json.bz2"
+    dump = entities / f"wikidata-{json_date}-all.json.bz2"
     dump.write_bytes(bz2.compress(_json_dump(items)))
-    write_sums(entities, "wikidata", date, [dump])  # there is no dumpstatus.json in this folder
+    # There is no dumpstatus.json in this folder.
+    write_sums(entities, "wikidata", json_date, [dump])
     table = folder / date / f"wikidatawiki-{date}-wb_items_per_site.sql.gz"
     table.parent.mkdir(parents=True, exist_ok=True)
     # No file name and no time in the header: the same rows are the same bytes.
@@ -232,5 +240,5 @@ _SQL_TAIL = """\
 /*!40000 ALTER TABLE `wb_items_per_site` ENABLE KEYS */;
 UNLOCK TABLES;
 
--- Dump completed on 2020-11-30 12:00:00
+-- Dump completed on 2020-12-01 12:00:00
 """

@@ -7,6 +7,8 @@ import pytest
 import sentencepiece
 from tokenizers import Tokenizer
 
+from mluke_core.config import load_config, source_checksums, source_files
+from mluke_core.io.download_source import fetch_source
 from workflow_scripts import extract, make_miniature
 
 SETTINGS = {
@@ -60,12 +62,23 @@ def test_mirror_is_laid_out_as_the_servers(made):
         f"{stem}-index.txt.bz2",
         f"{dumps}/enwiki/20201201/dumpstatus.json",
         f"{dumps}/wikidatawiki/entities/20201130/wikidata-20201130-all.json.bz2",
-        f"{dumps}/wikidatawiki/20201130/wikidatawiki-20201130-wb_items_per_site.sql.gz",
+        f"{dumps}/wikidatawiki/20201201/wikidatawiki-20201201-wb_items_per_site.sql.gz",
         "huggingface.co/FacebookAI/xlm-roberta-base/resolve/main/sentencepiece.bpe.model",
         "rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json",
     ):
         assert name in files
     assert sum("enwiki" in name and ".xml-p" in name for name in files) == 2
+
+
+def test_wikidata_is_found_and_held_to_its_lists_of_digests(made, tmp_path, caplog):
+    config = load_config(Path(__file__).parents[2] / "config.yaml", {"scale": "mini"})
+    for name in ("wikidata_sql", "wikidata_json"):
+        settings = {"name": name, "files": source_files(config, name), "mirror": f"{made}/mirror"}
+        checksums = source_checksums(config, name)
+        (file,) = fetch_source(settings | checksums, tmp_path)["files"].values()
+        assert Path(file["path"]).is_file()
+        assert (tmp_path / checksums["checksums"][0].removeprefix("https://")).is_file()
+    assert "not checked" not in caplog.text
 
 
 def test_same_seed_same_bytes(made, tmp_path):

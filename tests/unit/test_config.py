@@ -183,8 +183,30 @@ def test_source_files_fill_in_urls() -> None:
     assert len(files) == 5
     assert files["RELX_de.txt"]["sha256"] == "0" * 64
     assert files["RELX_de.txt"]["urls"][0].startswith("https://")
-    dated = configuration.source_files(config, "wikidata_sql")[0]
-    assert config["wikidata_date"] in dated["name"]
+
+
+def test_wikidata_has_the_dates_it_is_made_at_and_an_archive_behind_the_server() -> None:
+    config = configuration.load_config(CONFIG, {"scale": "paper"})
+    (table,) = configuration.source_files(config, "wikidata_sql")
+    assert table["name"] == "wikidatawiki-20201201-wb_items_per_site.sql.gz"
+    assert table["urls"] == [
+        f"https://dumps.wikimedia.org/wikidatawiki/20201201/{table['name']}",
+        f"https://archive.org/download/wikidatawiki-20201201/{table['name']}",
+    ]
+    (items,) = configuration.source_files(config, "wikidata_json")
+    assert items["name"] == "wikidata-20201130-all.json.bz2"
+    assert items["urls"] == [
+        f"https://dumps.wikimedia.org/wikidatawiki/entities/20201130/{items['name']}",
+        f"https://archive.org/download/wikibase-wikidatawiki-20201130/{items['name']}",
+    ]
+    for name, file in (("wikidata_sql", table), ("wikidata_json", items)):
+        # The list of digests stands beside the file at each of its addresses.
+        checksums = configuration.source_checksums(config, name)["checksums"]
+        assert [url.rpartition("/")[0] for url in checksums] == [
+            url.rpartition("/")[0] for url in file["urls"]
+        ]
+        assert all(url.endswith("-sha1sums.txt") for url in checksums)
+    assert configuration.source_checksums(config, "relx") == {}
 
 
 def test_licensed_sources() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mluke_core.corpus import pages as pages_module
-from mluke_core.corpus.bz2_streams import find_stream
+from mluke_core.corpus.bz2_streams import find_stream, read_streams
 from mluke_core.corpus.dump import DumpReader
 from mluke_core.errors import DataError
 from tests.dumps import FOOTER, articles, header, multistream, page, single
@@ -55,6 +55,36 @@ def test_a_page_larger_than_a_piece_of_output(
     monkeypatch.setattr("mluke_core.corpus.bz2_streams.READ_BYTES", 50)
     path = multistream(tmp_path / "1.bz2", [page(1, "A", "x" * 5000) + page(2, "B", "y")])
     assert [len(p.text) for p in DumpReader([path]).pages()] == [5000, 1]
+
+
+@pytest.mark.parametrize(
+    ("cut", "behind"),
+    [
+        (0, b""),
+        (3, b""),
+        (20, b""),
+        (0, b"junk"),
+        (0, b"x" * 50),
+        (0, b"\0" * 30),
+        (0, bz2.compress(b"more")),
+        (0, bz2.compress(b"") + b"z"),
+    ],
+)
+def test_one_long_stream_is_the_same_by_several_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int, behind: bytes
+) -> None:
+    monkeypatch.setattr("mluke_core.corpus.bz2_streams.HELD_BYTES", 1_000)
+    path = tmp_path / "x.bz2"
+    content = bz2.compress(" ".join(map(str, range(60_000))).encode(), 1)  # four blocks
+    path.write_bytes(content[: len(content) - cut] + behind)
+    found = []
+    for threads in (1, 2, 3):
+        pieces = list(read_streams(path, 0, path.stat().st_size, threads))
+        data = b"".join(piece.data for piece in pieces)
+        troubles = [piece for piece in pieces if piece.kind not in ("data", "end")]
+        found.append((data, troubles, pieces[-1].kind, pieces[-1].stop))
+    assert found[0] == found[1] == found[2]
+    assert found[0][3] == path.stat().st_size
 
 
 def test_stream_starts_are_found_across_reads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from indexed_bzip2 import IndexedBzip2File
 
+from mluke_core.corpus import bz2_streams
 from mluke_core.corpus.__main__ import main as corpus_main
 from mluke_core.corpus.extract import extract_part
 from mluke_core.corpus.pages_file import PAGES
@@ -283,6 +286,34 @@ def test_the_command_for_people_who_only_want_text(
     assert "| articles | 1 |" in (tmp_path / "out" / "report.md").read_text()
     assert corpus_main([str(tmp_path / "gone"), "-o", str(tmp_path / "out2")]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+def test_threads_of_the_command_leave_the_files_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Level 1 makes blocks of 100 kB, of which there are several; all is one stream.
+    pages = "".join(page(n, f"T{n}", f"[[A{n}]] " + f"{n * 7919:x} " * 400) for n in range(1, 200))
+    dump = tmp_path / "x.bz2"
+    dump.write_bytes(bz2.compress(f"{header()}{pages}{FOOTER}".encode(), 1))
+    monkeypatch.setattr(bz2_streams, "HELD_BYTES", 1_000)
+    used: list[int] = []
+
+    def spy(source: Any, parallelization: int) -> Any:
+        used.append(parallelization)
+        return IndexedBzip2File(source, parallelization=parallelization)
+
+    monkeypatch.setattr(bz2_streams, "IndexedBzip2File", spy)
+    files = []
+    for threads in ("1", "2"):
+        folder = tmp_path / threads
+        assert corpus_main([str(dump), "-o", str(folder), "--threads", threads]) == 0
+        files.append({path.name: path.read_bytes() for path in folder.iterdir()})
+        assert max(used) == int(threads)
+        used.clear()
+    assert files[0] == files[1] and len(files[0]) == 4
+    assert pq.read_table(tmp_path / "1" / "pages.parquet").num_rows == 199
+    assert corpus_main([str(dump), "-o", str(tmp_path / "0"), "--threads", "0"]) == 1
+    assert "0 threads: write 1 or more" in capsys.readouterr().err
 
 
 def test_the_command_on_a_language_beyond_the_24(tmp_path: Path) -> None:

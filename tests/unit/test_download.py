@@ -110,6 +110,50 @@ def test_retry_after_as_a_date_and_beyond_patience(
     assert waits == [600]
 
 
+@pytest.mark.parametrize(
+    "value", ["abc", "1.5", "-3", "9" * 5000, "Mon, 30 Nov 99999999999999999999 10:00:00 GMT"]
+)
+def test_an_unreadable_retry_after_counts_as_none(
+    world: World, tmp_path: Path, waits: list[float], value: str
+) -> None:
+    world.retry_after = value
+    world.behaviours["/a/b.bin"] = ["bad-retry-after", "503", "429"]
+    assert Downloader(tmp_path).fetch([f"{world.base}/a/b.bin"], expected()).size == len(BODY)
+    assert waits == [2, 4]  # the first wait of urllib3 is none
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [("204", "the server answers 204 No Content"), ("empty", "the server's answer is empty")],
+)
+def test_no_content_is_no_file(
+    world: World, downloader: Downloader, behaviour: str, message: str
+) -> None:
+    world.behaviours["/a/b.bin"] = [behaviour]
+    with pytest.raises(DownloadError, match=message):
+        downloader.fetch([f"{world.base}/a/b.bin"])
+    assert leftovers(downloader.folder) == []
+    # The next address is tried.
+    world.behaviours["/c.bin"] = [behaviour]
+    urls = [f"{world.base}/c.bin", f"{world.base}/a/b.bin"]
+    assert downloader.fetch(urls).size == len(BODY)
+
+
+def test_an_empty_file_that_was_promised_is_one(world: World, downloader: Downloader) -> None:
+    world.files |= {"/size": b"", "/digest": b""}
+    assert downloader.fetch([f"{world.base}/size"], Expected(size=0)).size == 0
+    assert downloader.fetch([f"{world.base}/digest"], Expected(sha256=sha256(b""))).size == 0
+
+
+@pytest.mark.parametrize("behaviour", ["204", "empty"])
+def test_an_empty_list_of_a_mirror_is_an_error(tmp_path: Path, behaviour: str) -> None:
+    with (
+        serve(World(behaviours={"/m/SHA256SUMS": [behaviour]})) as world,
+        pytest.raises(DownloadError, match=r"SHA256SUMS: the server"),
+    ):
+        Downloader(tmp_path, f"{world.base}/m")
+
+
 def test_the_wait_grows_with_each_try(world: World, tmp_path: Path, waits: list[float]) -> None:
     world.retry_after = None
     world.behaviours["/a/b.bin"] = ["503"] * 4

@@ -28,7 +28,7 @@ def items():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, items):
     folder = tmp_path_factory.mktemp("wikidatawiki")
-    write_wikidata(folder, "20201130", items)
+    write_wikidata(folder, "20201201", "20201130", items)
     return folder
 
 
@@ -46,7 +46,7 @@ def test_json_and_sql_hold_the_same_sitelinks(folder, items):
         if entity["type"] == "item"
         for site, link in entity["sitelinks"].items()
     }
-    table = folder / "20201130/wikidatawiki-20201130-wb_items_per_site.sql.gz"
+    table = folder / "20201201/wikidatawiki-20201201-wb_items_per_site.sql.gz"
     sql = gzip.decompress(table.read_bytes()).decode()
     inserts = [line for line in sql.split("\n") if line.startswith("INSERT INTO")]
     assert len(inserts) > 1 and all(line.endswith(");") for line in inserts)
@@ -64,9 +64,9 @@ def test_items_rise_and_are_unique(items):
 
 
 def test_lists_name_the_files(folder):
-    status = json.loads((folder / "20201130/dumpstatus.json").read_bytes())
+    status = json.loads((folder / "20201201/dumpstatus.json").read_bytes())
     (name,) = status["jobs"]["wbitemspersitetable"]["files"]
-    assert (folder / "20201130" / name).exists()
+    assert (folder / "20201201" / name).exists()
     sums = (folder / "entities/20201130/wikidata-20201130-sha1sums.txt").read_text()
     assert sums.endswith("  wikidata-20201130-all.json.bz2\n")
 

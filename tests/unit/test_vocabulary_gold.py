@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keys = articles_by_language(world, LANGUAGES, 42)
     pages = {name: Encyclopaedia(world, name, keys[name], 42).pages() for name in LANGUAGES}
     items = entity_items(world, keys, extra_items(LANGUAGES))
-    write_wikidata(base / "wikidata", DATE, items)
+    write_wikidata(base / "wikidata", DATE, DATE, items)
     write_gold(base / "gold", pages, items)
     for language in LANGUAGES:
         write_dump(base / "dumps" / language, language, DATE, pages[language], 1)

@@ -174,6 +174,30 @@ def test_templates_that_carry_text(text: str, expected: list[str]) -> None:
     assert shown(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a {{{c|d}}} b {{{e|}}}", ["a d b"]),
+        ("{{lang|la|{{{1|x}}}}} b", ["x b"]),
+        ("{{{a|{{{b|c}}}}}} {{{d|{{lang|la|e}}}}} f", ["c e f"]),
+        ("{{{a|[[b|c]]}}} '{{{d|''e''}}}", ["<c|B> 'e"]),
+        ("{{Infobox|a={{{b|c}}} |d={{{e}}}}}f", ["f"]),
+        ("{{{a|b|c{{{d|e}}}|f}}} {{{g{{{h|i}}}|j}}}", ["b j"]),
+        # Expected by tests of MediaWiki's parser: T2041, "Parameters", "Preprocessor precedence 9".
+        ("{{{parameter}}}", ["{{{parameter}}}"]),
+        ("{{{foo|''who''? '''never!'''}}}\n\n{{{foo|bar|baz}}}", ["who? never!", "bar"]),
+        ("{{{{1|Four}}}} {{{{{{3|1}}}|Four}}}", ["{Four} Four"]),
+        # Of no template known here: it is dropped, as others are.
+        ("{{{{{1|x}}}|y}} z", ["z"]),
+        ("[[{{{1}}}|a]] [[{{{1|b}}}|c]]", ["a <c|B>"]),
+        ("{{{a|b}} c", ["c"]),
+        ("a {{{b", ["a {b"]),
+    ],
+)
+def test_parameters(text: str, expected: list[str]) -> None:
+    assert shown(text) == expected
+
+
 def test_japanese_provisional_links() -> None:
     text = "{{仮リンク|猫町|en|Cat Town|label=町}}と{{仮リンク|犬町|en|Dog Town}}"
     assert shown(text, "ja") == ["<町|猫町>と<犬町>"]

@@ -70,6 +70,25 @@ def test_a_normal_form_is_its_own_normal_form(raw: str, language: str) -> None:
         assert len(title.encode()) <= 255
 
 
+PARAMETERS = st.recursive(
+    st.sampled_from(["a", "b c", "[[d]]", "[[e|f]]", " ", "", "\n\n"]),
+    lambda inner: st.one_of(
+        inner.map(lambda text: f"{{{{{{n|{text}}}}}}}"),
+        inner.map(lambda text: f"{{{{{{|{text}|more}}}}}}"),
+        inner.map(lambda text: f"{{{{lang|la|{text}}}}}"),
+        st.lists(inner, min_size=2, max_size=3).map("".join),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PARAMETERS)
+def test_balanced_parameters_leave_no_braces(text: str) -> None:
+    shown = "".join(paragraph.text for paragraph in check_page(EXTRACTORS["en"], text))
+    assert not set(shown) & set("{}|"), shown
+
+
 @pytest.mark.parametrize("language", ["ar", "zh"])
 def test_hostile_pages_end(language: str) -> None:
     """A pass that is not linear would take minutes on these."""

@@ -68,6 +68,20 @@ def test_one_score(root: Path, tmp_path: Path) -> None:
     assert counts["finetune"] == 4
 
 
+def test_threads_of_the_extraction_change_nothing_else(root: Path, tmp_path: Path) -> None:
+    from tests.workflow.conftest import snakemake
+
+    target = str(tmp_path / "mini/pages/ja/000.parquet")
+    commands = []
+    for arguments in ([], ["corpus={threads: 2}"]):
+        outcome = snakemake(root, tmp_path, "-n", "-p", target, *arguments)
+        text = outcome.stdout + outcome.stderr
+        commands.append(re.findall(r"python workflow_scripts/extract\.py .*", text))
+    (one,), (two,) = commands
+    assert " --threads 1 " in one
+    assert two == one.replace(" --threads 1 ", " --threads 2 ")
+
+
 def test_a_task_without_its_licensed_data_is_left_out(run: Run) -> None:
     counts = job_counts(run("-n", "scale=base24", "sources={conll2003: {local: null}}"))
     assert counts["finetune"] == 5 * 2 * 6 * 3
