@@ -64,10 +64,15 @@ def task_examples(
         coverage: what `predict` recorded beside them.
         run: the run to take.
 
+    Returns:
+        Nothing where the scorer has no counter.
+
     Raises:
         DataError: a file is damaged, or has no predictions of the run.
     """
     metrics = settings["metrics"]
+    if metrics not in COUNTERS:
+        return {}
     scorer, covered = scorer_class(metrics), read_json(coverage)
     answers = read_predictions(predictions)
     found: dict[Key, ExampleScores] = {}

@@ -156,15 +156,16 @@ def _untested_reason(
 ) -> str:
     if block["test"] == "modularity":
         return "one value for a whole graph, no examples to exchange"
-    both = [
-        (first, second)
+    loaded = [
+        (load(pair["baseline"], block["test"]), load(pair["system"], block["test"]))
         for pair in pairs
-        if (first := load(pair["baseline"], block["test"]))
-        and (second := load(pair["system"], block["test"]))
     ]
+    both = [second for first, second in loaded if first is not None and second is not None]
     if not both:
         return "no examples of both systems"
-    known = sorted({metric for _, second in both for (_, _, metric) in second})
+    known = sorted({metric for second in both for (_, _, metric) in second})
+    if not known:
+        return f"nothing counts the examples of {block['test']} (reporting/example_counts.py)"
     if block["metric"] not in known:
         return (
             f"'{block['metric']}' is not made of counts of single examples; "

@@ -11,6 +11,7 @@ import pytest
 from mluke_core.reporting import plan
 from mluke_core.reporting.build import build_table
 from mluke_core.reporting.compare import compare_runs
+from mluke_core.reporting.example_counts import COUNTERS
 from mluke_core.reporting.run_folder import RunFolder
 from mluke_core.reporting.significance import table_significance
 from mluke_core.reporting.tables import Table
@@ -138,6 +139,15 @@ def test_what_is_not_tested_has_a_true_reason(
     pairs = plan.significance_pairs(run.config, "table3")
     found = table_significance("flip", entry, pairs, {}, run.examples, 1, 50)
     assert found["cells"] == [] and reason in found["untested"]["B"]
+
+
+def test_a_scorer_without_a_counter_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(COUNTERS, "relx")
+    run = RunFolder(folder)
+    entry = {"kind": "scores", "title": "T", "blocks": [block("relx", "macro_f1")]}
+    pairs = plan.significance_pairs(run.config, "table3")
+    found = table_significance("flip", entry, pairs, {"relx": ["en"]}, run.examples, 1, 50)
+    assert "nothing counts the examples of relx" in found["untested"]["B"]
 
 
 def test_both_averages_of_g_xlt_are_compared_between_runs(

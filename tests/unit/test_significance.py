@@ -15,7 +15,11 @@ from mluke_core.metrics.significance import (
     exchanged_differences,
     f1,
     macro_f1,
+    macro_rate,
+    micro_f1,
+    precision,
     rate,
+    recall,
 )
 
 HITS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
@@ -113,6 +117,12 @@ def test_measures_agree_with_the_metrics() -> None:
     overall = spans.evaluate([[(0, 1, "A")], []], [[(0, 1, "A"), (2, 3, "B")], []]).overall
     counts = np.array([overall.gold, overall.predicted, overall.correct], dtype=float)
     assert f1(counts) == pytest.approx(overall.f1)
+    assert precision(counts) == pytest.approx(overall.precision) == 50
+    assert recall(counts) == pytest.approx(overall.recall) == 100
+    assert precision(np.zeros(3)) == recall(np.zeros(3)) == 0
+    assert micro_f1(np.array(totals, dtype=float)) == pytest.approx(scores.micro_f1)
+    # Two of four in one class, one of one in another, none drawn of the third.
+    assert macro_rate(np.array([[2.0, 4, 1, 1, 0, 0]])).tolist() == [75.0]
 
 
 def answer_scores(examples: int) -> Sample:
