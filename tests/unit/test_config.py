@@ -47,12 +47,14 @@ def test_nested_values_of_the_command_line_arrive_as_texts() -> None:
             "tasks": {"qa": {"epochs": "3", "grid": {"learning_rate": ["0.5"]}}},
             "pretraining": {"zero_stage": "2", "bias_correction": "true"},
             "sources": {"conll2003": {"local": "null", "version": "2003"}},
+            "tables": {"table2": {"models": "null"}},
         },
     )
     assert config["tasks"]["qa"]["epochs"] == 3
     assert config["tasks"]["qa"]["grid"]["learning_rate"] == [0.5]
     assert config["pretraining"]["zero_stage"] == 2
     assert config["pretraining"]["bias_correction"] is True
+    assert config["tables"]["table2"]["models"] is None
     assert config["sources"]["conll2003"] == config["sources"]["conll2003"] | {
         "local": None,
         "version": "2003",
