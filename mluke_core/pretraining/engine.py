@@ -25,6 +25,7 @@ from mluke_core.pretraining.settings import PretrainingSettings
 # Weights whose gradients ZeRO exchanges at once. It sets a buffer of this size aside, whatever the
 # size of the model; DeepSpeed's own 500 million would take 2 GB.
 _BUCKET = 100_000_000
+_WEIGHT = "weight"
 
 
 class _Autocast(nn.Module):
@@ -165,18 +166,27 @@ class Engine:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """Trainable weights and optimizer state, by parameter, whole on every process.
+    def state(self) -> dict[str, torch.Tensor] | None:
+        """Trainable weights and optimizer state, by parameter; None when one is not finite.
 
         Named ``weight.<parameter>``, ``exp_avg.<parameter>``, ``exp_avg_sq.<parameter>``: no trace
-        of the number of processes or the ZeRO stage. All processes must call it.
+        of the number of processes or the ZeRO stage. All processes must call it; the first gets
+        the tensors, in main memory, the others an empty dictionary. A device holds one whole
+        tensor at a time beside what it holds anyway.
         """
         tensors = {} if self.loss_scale is None else {SCALE_KEY: self.loss_scale.state()}
+        finite = True
         for name, parameter in self.trainable.items():
-            tensors[f"weight.{name}"] = parameter.detach()
-            for key in STATE_KEYS:
-                tensors[f"{key}.{name}"] = self._optimizer_state(parameter, key)
-        return tensors
+            for key in (_WEIGHT, *STATE_KEYS):
+                tensor = (
+                    parameter.detach() if key == _WEIGHT else self._optimizer_state(parameter, key)
+                )
+                finite = finite and bool(torch.isfinite(tensor).all())
+                if self.world.is_first:
+                    tensors[f"{key}.{name}"] = tensor.cpu()
+        if not finite:
+            return None
+        return tensors if self.world.is_first else {}
 
     def load_state(self, tensors: dict[str, torch.Tensor], step: int) -> None:
         """Take the optimizer state that :meth:`state` gave after ``step`` updates.

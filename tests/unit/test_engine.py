@@ -338,6 +338,40 @@ def test_frozen_weights_take_no_optimizer_memory(world: dict[str, Path], zero_st
         assert parameter.requires_grad == (name in engine.trainable)
 
 
+@pytest.mark.parametrize("zero_stage", [0, 1, 2])
+def test_state_is_whole_on_the_first_process_alone(world: dict[str, Path], zero_stage: int) -> None:
+    start_world()
+    settings = read_settings({**SETTINGS, "zero_stage": zero_stage})
+    manifest = read_manifest(world["manifest"])
+    paths = world["vocabulary"], world["base"], None
+    first, second = (
+        Engine(
+            starting_model(settings, manifest, *paths),
+            settings,
+            World(rank, 1, torch.device("cpu")),
+        )
+        for rank in range(2)
+    )
+    state = first.state()
+    assert state is not None
+    assert len(state) == 3 * len(first.trainable)
+    given = {
+        name: tensor.clone() if name.startswith("weight.") else torch.rand_like(tensor)
+        for name, tensor in state.items()
+    }
+    for engine in (first, second):
+        engine.load_state(given, 3)
+    state = first.state()
+    assert state is not None
+    assert list(state) == list(given)
+    assert all(torch.equal(state[name], given[name]) for name in given)
+    assert second.state() == {}
+    given[f"exp_avg_sq.{list(first.trainable)[-1]}"].view(-1)[0] = torch.nan
+    for engine in (first, second):
+        engine.load_state(given, 3)
+        assert engine.state() is None
+
+
 class TestCheckpoints:
     tensors: ClassVar = {"weight.a": torch.arange(6.0).reshape(2, 3)}
     shapes: ClassVar = {"weight.a": torch.Size([2, 3])}
@@ -379,6 +413,18 @@ class TestCheckpoints:
         assert newest is not None
         assert newest.step == 2
         assert "step-00000004: skipped" in caplog.text
+
+    def test_plain_files_beside_them_stay(self, tmp_path: Path) -> None:
+        folder = self.save(tmp_path, 2).folder
+        for name in ("step-00000003", "step-00000009.tar", ".step-00000001.tmp"):
+            (folder / name).write_text("somebody's")
+        checkpoints = self.save(tmp_path, 4, 6)
+        names = [path.name for path in folder.iterdir() if path.is_dir()]
+        assert sorted(names) == ["step-00000004", "step-00000006"]
+        assert len(list(folder.iterdir())) == 5
+        newest = checkpoints.newest(self.shapes)
+        assert newest is not None
+        assert newest.step == 6
 
     def test_other_model_is_refused(self, tmp_path: Path) -> None:
         checkpoints = self.save(tmp_path, 2)
