@@ -31,7 +31,10 @@ def gpu_rows(quick: bool) -> list[Row]:
     sizes = Sizes(2_002, 3_000, 64) if small else Sizes(250_002, 1_200_000)
     model = _model(sizes, small).to(device).train()
     steps = 2 if quick or small else STEPS
-    batches = [_move(batch, device) for batch in make_batches(2, 2 if small else BATCH, sizes)]
+    batches = [
+        (batch.to(device), targets.to(device))
+        for batch, targets in make_batches(2, 2 if small else BATCH, sizes)
+    ]
     seconds = _time(lambda number: _ours(model, batches[number % 2]), steps, device)
     sequences = sum(batch.size for batch, _ in batches) / 2
     operations = sum(_operations(model.config, *batch) for batch in batches) / 2
@@ -68,15 +71,6 @@ def _model(sizes: Sizes, small: bool) -> MlukeForPrediction:
     layers, hidden = (1, 64) if small else (12, 768)
     config = ModelConfig("xlm-roberta", sizes.words, hidden, layers, hidden // 64, 4 * hidden, 514)
     return add_entities(random_model(config, 1), sizes.entities, 256, 2)
-
-
-def _move(batch: tuple[PackedBatch, Targets], device: torch.device) -> tuple[Any, Any]:
-    packed, targets = batch
-    moved: dict[str, Any] = {
-        name: value.to(device) if isinstance(value, torch.Tensor) else value
-        for name, value in vars(packed).items()
-    }
-    return PackedBatch(**moved), Targets(*(value.to(device) for value in targets))
 
 
 def _ours(model: MlukeForPrediction, batch: tuple[PackedBatch, Targets]) -> None:

@@ -23,7 +23,7 @@ from mluke_core.modeling.cross_entropy import (
     chunked_log_normalizer,
 )
 from mluke_core.modeling.encoder import MlukeEncoder
-from mluke_core.modeling.inputs import PackedBatch
+from mluke_core.modeling.inputs import PackedBatch, copy_to
 from mluke_core.modeling.layers import LayerNorm, Linear
 
 
@@ -48,6 +48,10 @@ class Targets(NamedTuple):
     word_ids_W: torch.Tensor
     entities_K: torch.Tensor
     entity_ids_K: torch.Tensor
+
+    def to(self, device: torch.device) -> Targets:
+        """The same on a device."""
+        return Targets(*(copy_to(tensor, device) for tensor in self))
 
 
 class Losses(NamedTuple):
