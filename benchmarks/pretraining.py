@@ -31,6 +31,10 @@ Times are CPU seconds, taken in turns on each batch; the ratio is the median ove
 is the peak above the weights (gradients, activations, everything) in a process of its own. bf16 is
 autocast; its bars count where the processor multiplies bf16 natively.
 
+An update with a row-wise gradient of the entity table (`pretraining.entity_gradient: rows`) is
+held against one with a dense gradient: one process, two micro-batches, fp32, optimizer included,
+only the new weights trained as in the first stage.
+
 The loader draws from the plan, reads rows, masks, adds special tokens and packs; the peer is the
 authors' masking, token by token in Python, of the same rows in memory, padded and stacked as their
 step takes them. `--gpu` measures a step of
@@ -183,13 +187,13 @@ def child(which: str, precision: str, size: str) -> None:
     batch = make_batches(1, BATCH, sizes_of(quick))[0]
     sum(float(parameter.detach().sum()) for parameter in model.parameters())  # touch every page
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    base = _status("VmRSS")
+    base = status("VmRSS")
     for _ in range(2):
         step(loss, batch, precision)
-    print(json.dumps({"peak": _status("VmHWM") - base}))
+    print(json.dumps({"peak": status("VmHWM") - base}))
 
 
-def _status(field: str) -> int:
+def status(field: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
@@ -263,8 +267,10 @@ def run(arguments: argparse.Namespace) -> list[Row]:
 
         return gpu_rows(arguments.quick)
     check_same_loss(arguments.quick)
+    from _pretraining_update import update_rows
+
     quick = arguments.quick
-    return [*step_rows(quick), *memory_rows(quick), *loader_rows(quick)]
+    return [*step_rows(quick), *memory_rows(quick), *update_rows(quick), *loader_rows(quick)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

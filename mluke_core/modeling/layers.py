@@ -9,6 +9,8 @@ compiler when it runs on the meta device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +28,9 @@ class Linear(nn.Linear):
 class Embedding(nn.Embedding):
     """:class:`torch.nn.Embedding` with uninitialised weights."""
 
+    on_gradient: Callable[[torch.Tensor, torch.Tensor], None] | None = None
+    """Of a frozen table: is told the ids and the gradient of the rows of every look-up."""
+
     def reset_parameters(self) -> None:
         """Nothing: see the module's docstring."""
 
@@ -35,7 +40,10 @@ class Embedding(nn.Embedding):
         Autograd adds a sparse gradient to a dense one in place, so a table that an output layer
         shares needs no second gradient of its own size.
         """
-        return F.embedding(ids, self.weight, sparse=sparse_gradient)
+        rows = F.embedding(ids, self.weight, sparse=sparse_gradient)
+        if self.on_gradient is not None and torch.is_grad_enabled():
+            rows.requires_grad_().register_hook(partial(self.on_gradient, ids))
+        return rows
 
 
 class LayerNorm(nn.LayerNorm):

@@ -9,6 +9,8 @@ W masked words, K masked entities.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -79,6 +81,10 @@ class MlukeForPrediction(nn.Module):
             if config.has_entities
             else None
         )
+        self.on_entity_gradient: Callable[..., None] | None = None
+        """Is told what the gradient of a frozen entity table and bias follows from: features,
+        normalizers (:class:`CrossEntropy`) and targets of the masked entities, and the gradient
+        of their mean loss."""
 
     @property
     def config(self) -> ModelConfig:
@@ -104,6 +110,15 @@ class MlukeForPrediction(nn.Module):
         entity_loss = chunked_cross_entropy(
             entities_KE, self._entity_table(), self.entity_head.bias, targets.entity_ids_K
         )
+        if self.on_entity_gradient is not None and entity_loss.loss.requires_grad:
+            entity_loss.loss.register_hook(
+                partial(
+                    self.on_entity_gradient,
+                    entities_KE.detach(),
+                    entity_loss.normalizer_N,
+                    targets.entity_ids_K,
+                )
+            )
         return Losses(word_loss, entity_loss)
 
     def word_features(self, hidden_NH: torch.Tensor) -> torch.Tensor:

@@ -35,6 +35,7 @@ from mluke_core.pretraining.manifest import (
 )
 from mluke_core.pretraining.memory import check_memory, peak_memory_mb
 from mluke_core.pretraining.optimizer import STATE_KEYS, freeze
+from mluke_core.pretraining.row_table import row_weights
 from mluke_core.pretraining.settings import PretrainingSettings
 from mluke_core.pretraining.shards import SPLITS, Limits, UnpackedRows, unpack_shard, unpacked_path
 from mluke_core.pretraining.stage_weights import (
@@ -263,6 +264,7 @@ def _build_engine(
         settings,
         world.size,
         world.device,
+        sum(weights.numel() for weights in row_weights(model, settings)),
     )
     checkpoint = checkpoints.newest(expected)
     if checkpoint is None:

@@ -331,7 +331,9 @@ def test_meter_reads_losses_once(per_target: bool) -> None:
     meter = Meter(per_target)
     for number in range(2):
         loss = torch.tensor(1.5 + number, requires_grad=True) * 1
-        losses = Losses(CrossEntropy(loss, torch.tensor(2)), CrossEntropy(loss, torch.tensor(1)))
+        losses = Losses(
+            CrossEntropy(loss, torch.tensor(2), none), CrossEntropy(loss, torch.tensor(1), none)
+        )
         meter.add(batch, targets, losses, 10.0)
         assert not any(value.requires_grad for _, value, _ in meter._unread)
     assert meter.sums["loss"] == 0
