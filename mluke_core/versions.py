@@ -27,7 +27,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "initialize_model": 1,
     "import_model": 1,
     "pretrain": 2,
-    "export_model": 1,
+    "export_model": 2,
     "finetune": 3,
     "select_run": 2,
     "predict": 2,
