@@ -248,6 +248,11 @@ rule export_model:
         settings=lambda wildcards: settings(
             model=wildcards.model,
             objective=CONFIG["models"][wildcards.model]["objective"],
+            origin={
+                "texts": f"Wikipedia, dumps of {CONFIG['dump_date']}",
+                "entities by": f"Wikidata, dump of {CONFIG['wikidata_date']}",
+                "licence of the texts": "CC BY-SA",
+            },
         ),
     shell:
         "python workflow_scripts/export_model.py --settings {params.settings:q} "

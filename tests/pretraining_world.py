@@ -45,6 +45,7 @@ SETTINGS: dict[str, Any] = {
     "entity_mask_share": 0.15,
     "precision": "fp32",
     "zero_stage": 0,
+    "entity_gradient": "dense",
     "entity_embedding_size": 16,
     "entity_positions": "random",
     "betas": [0.9, 0.999],

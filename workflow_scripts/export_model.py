@@ -2,7 +2,7 @@
 
 Example:
     python workflow_scripts/export_model.py \
-        --settings '{"model": "mluke-mini", "objective": "luke"}' \
+        --settings '{"model": "mluke-mini", "objective": "luke", "origin": {"texts": "mine"}}' \
         --weights results/mini/pretraining/mluke-mini/stage2 \
         --base results/mini/pretrained/xlmr-mini \
         --vocabulary results/mini/entities/vocabulary.parquet \
@@ -10,7 +10,7 @@ Example:
         --output results/mini/pretrained/mluke-mini
 
 Writes config.json, model.safetensors, the tokenizer's files, a model card, and entity_vocab.json
-for a LUKE model, with [MASK2] as its last entity.
+for a LUKE model, with [MASK2] as its last entity. "origin" is what the card says of the texts.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         objective,
         arguments.settings.get("label", model),
         arguments.output,
+        arguments.settings.get("origin"),
     )
 
 

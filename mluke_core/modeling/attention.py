@@ -8,7 +8,7 @@ S rows of each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from torch import nn
 from mluke_core.modeling.dropout import draw_mask, mask_factors
 from mluke_core.modeling.layers import Linear
 
-Blocks = Sequence[tuple[int, int]]
+Blocks = tuple[tuple[int, int], ...]
 """(number of sequences, rows of each), in the order of the rows."""
 
 
@@ -84,8 +84,8 @@ def attend_jagged(
     L x N x D."""
     if not blocks:
         return query_LND
-    lengths = [length for count, length in blocks for _ in range(count)]
-    offsets = torch.tensor([0, *lengths]).cumsum(0).to(query_LND.device, non_blocking=True)
+    offsets = _offsets(blocks, query_LND.device)
+    lengths = [length for _, length in blocks]
 
     def jagged(rows_LND: torch.Tensor) -> torch.Tensor:
         nested = torch.nested.nested_tensor_from_jagged(
@@ -97,6 +97,15 @@ def attend_jagged(
         jagged(query_LND), jagged(key_LND), jagged(value_LND), dropout_p=probability
     )
     return mixed.transpose(1, 2).values()
+
+
+@lru_cache(maxsize=2)
+def _offsets(blocks: Blocks, device: torch.device) -> torch.Tensor:
+    """Where the sequences start, and the end: copied to the device once for all layers."""
+    lengths = [length for count, length in blocks for _ in range(count)]
+    # A tensor made in inference mode would be of no use to a later training step.
+    with torch.inference_mode(False):
+        return torch.tensor([0, *lengths]).cumsum(0).to(device, non_blocking=True)
 
 
 class _DroppedAttention(torch.autograd.Function):

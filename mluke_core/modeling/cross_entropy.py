@@ -37,6 +37,8 @@ class CrossEntropy(NamedTuple):
 
     loss: torch.Tensor
     correct: torch.Tensor
+    normalizer_N: torch.Tensor
+    """Logarithm of the sum of ``exp(logit)``, to the base 2, without a gradient."""
 
 
 def chunked_cross_entropy(
@@ -132,7 +134,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         bias_V: torch.Tensor,
         targets_N: torch.Tensor,
         with_backward: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, ...]:
         dtype = features_ND.dtype
         scaled_ND = features_ND / _LOG2
         budget = 0
@@ -156,8 +158,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         ctx.kept = kept
         loss = (normalizer_N - target_N).sum() * (_LOG2 / max(len(features_ND), 1))
         correct = (target_N >= softmax.highest_N).sum()
-        ctx.mark_non_differentiable(correct)
-        return loss, correct
+        ctx.mark_non_differentiable(correct, normalizer_N)
+        return loss, correct, normalizer_N
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -11,9 +11,9 @@ without a copy. Outputs are given in the order of the input.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -68,6 +68,22 @@ class PackedBatch:
     def maximum_length(self) -> int:
         """Words of the longest sequence."""
         return int(np.diff(self.word_offsets).max(initial=0))
+
+    def to(self, device: torch.device) -> PackedBatch:
+        """The batch on a device."""
+        tensors: dict[str, Any] = {
+            name: copy_to(value, device)
+            for name, value in vars(self).items()
+            if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **tensors)
+
+
+def copy_to(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy to a device without waiting for what it still has to do."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def pack(examples: Sequence[Example], device: str | torch.device = "cpu") -> PackedBatch:

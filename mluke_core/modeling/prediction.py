@@ -9,6 +9,8 @@ W masked words, K masked entities.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -23,7 +25,7 @@ from mluke_core.modeling.cross_entropy import (
     chunked_log_normalizer,
 )
 from mluke_core.modeling.encoder import MlukeEncoder
-from mluke_core.modeling.inputs import PackedBatch
+from mluke_core.modeling.inputs import PackedBatch, copy_to
 from mluke_core.modeling.layers import LayerNorm, Linear
 
 
@@ -48,6 +50,10 @@ class Targets(NamedTuple):
     word_ids_W: torch.Tensor
     entities_K: torch.Tensor
     entity_ids_K: torch.Tensor
+
+    def to(self, device: torch.device) -> Targets:
+        """The same on a device."""
+        return Targets(*(copy_to(tensor, device) for tensor in self))
 
 
 class Losses(NamedTuple):
@@ -75,6 +81,10 @@ class MlukeForPrediction(nn.Module):
             if config.has_entities
             else None
         )
+        self.on_entity_gradient: Callable[..., None] | None = None
+        """Is told what the gradient of a frozen entity table and bias follows from: features,
+        normalizers (:class:`CrossEntropy`) and targets of the masked entities, and the gradient
+        of their mean loss."""
 
     @property
     def config(self) -> ModelConfig:
@@ -100,6 +110,15 @@ class MlukeForPrediction(nn.Module):
         entity_loss = chunked_cross_entropy(
             entities_KE, self._entity_table(), self.entity_head.bias, targets.entity_ids_K
         )
+        if self.on_entity_gradient is not None and entity_loss.loss.requires_grad:
+            entity_loss.loss.register_hook(
+                partial(
+                    self.on_entity_gradient,
+                    entities_KE.detach(),
+                    entity_loss.normalizer_N,
+                    targets.entity_ids_K,
+                )
+            )
         return Losses(word_loss, entity_loss)
 
     def word_features(self, hidden_NH: torch.Tensor) -> torch.Tensor:

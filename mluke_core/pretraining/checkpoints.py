@@ -77,7 +77,7 @@ class Checkpoints:
         _flush_folder(self.folder)
         for path in self._paths()[: -self.keep]:
             shutil.rmtree(path)
-        for path in self.folder.glob(".step-*.tmp"):  # left by a process that was killed
+        for path in self._folders(".step-*.tmp"):  # left by a process that was killed
             shutil.rmtree(path)
 
     def newest(self, expected: dict[str, torch.Size]) -> Checkpoint | None:
@@ -106,7 +106,11 @@ class Checkpoints:
         return [path for path in folders if path != self.folder]
 
     def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*"))
+        return self._folders("step-*")
+
+    def _folders(self, pattern: str) -> list[Path]:
+        """Without plain files, which are not ours: somebody's copy or archive of a checkpoint."""
+        return sorted(path for path in self.folder.glob(pattern) if path.is_dir())
 
 
 class _Damaged(Exception):

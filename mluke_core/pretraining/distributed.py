@@ -43,6 +43,22 @@ class World:
         dist.all_reduce(total)
         return total.tolist()
 
+    def each(self, own: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The tensors of all processes, one after the other; their first dimensions may differ."""
+        if self.size == 1:
+            yield own
+            return
+        counts = [0.0] * self.size
+        counts[self.rank] = len(own)
+        for rank, count in enumerate(self.sum(counts)):
+            part = own.contiguous()
+            if rank != self.rank:
+                part = own.new_empty((int(count), *own.shape[1:]))
+            if len(part):
+                # As bytes: gloo does not know every type.
+                dist.broadcast(part.view(torch.uint8), rank)
+            yield part
+
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.size > 1:

@@ -20,11 +20,13 @@ from mluke_core.pretraining.optimizer import (
     freeze,
     reset_state,
 )
+from mluke_core.pretraining.row_table import RowTable, row_weights
 from mluke_core.pretraining.settings import PretrainingSettings
 
 # Weights whose gradients ZeRO exchanges at once. It sets a buffer of this size aside, whatever the
 # size of the model; DeepSpeed's own 500 million would take 2 GB.
 _BUCKET = 100_000_000
+_WEIGHT = "weight"
 
 
 class _Autocast(nn.Module):
@@ -97,12 +99,17 @@ class Engine:
         self.gradient_norm: float | None = None
         """Of the last update, before clipping; infinite when it was left out."""
         self._evaluated = _Autocast(model, settings.precision)
-        deepspeed = _import_deepspeed()
+        deepspeed = import_deepspeed()
         model.to(world.device)
+        self._row_table: RowTable | None = None
+        if row_weights(model, settings):
+            self._row_table = RowTable(model, settings, world)
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
             config=config,
             model=self._evaluated,
-            optimizer=build_optimizer(self.trainable, settings),
+            optimizer=build_optimizer(
+                {name: p for name, p in self.trainable.items() if p.requires_grad}, settings
+            ),
             dist_init_required=False,
         )
         limit_waits(settings.peer_timeout)
@@ -123,11 +130,12 @@ class Engine:
         elif self.loss_scale is not None:
             weight *= self.loss_scale.scale
         self._engine.backward(losses.total * weight)
+        finite = not last or self._row_table is None or self._row_table.gather()
         if last and not self.settings.zero_stage:
-            self._check_gradients()
+            self._check_gradients(finite)
         self._engine.step()
         if last:
-            self._end_update()
+            self._end_update(finite)
         return losses
 
     def _set_scale_of_zero(self) -> None:
@@ -135,19 +143,31 @@ class Engine:
         if self.loss_scale is not None:
             self._optimizer.loss_scaler.cur_scale = self.loss_scale.scale
 
-    def _check_gradients(self) -> None:
-        """Without ZeRO: unscale the gradients and have the optimizer skip those not finite."""
+    def _check_gradients(self, finite: bool) -> None:
+        """Without ZeRO: unscale the gradients and have the optimizer skip those not finite.
+
+        Args:
+            finite: whether those of the row table are.
+        """
         gradients = [p.grad for p in self.trainable.values() if p.grad is not None]
         if self.loss_scale is not None:
             torch._foreach_div_(gradients, self.loss_scale.scale)
         norm = nn.utils.get_total_norm(gradients, foreach=True)
         self.gradient_norm = norm.item()
         # As torch's own GradScaler tells fused optimizers.
-        self._optimizer.found_inf = (~torch.isfinite(norm)).float()
+        self._optimizer.found_inf = (~(torch.isfinite(norm) & finite)).float()
 
-    def _end_update(self) -> None:
+    def _end_update(self, finite: bool) -> None:
         if self.settings.zero_stage:
             self.gradient_norm = float(self._optimizer._global_grad_norm)
+        if self._row_table is not None:
+            assert self.gradient_norm is not None
+            if finite and math.isfinite(self.gradient_norm):
+                squares = self.gradient_norm**2 + self._row_table.update()
+                self.gradient_norm = math.sqrt(squares)
+            else:
+                self._row_table.drop()
+                self.gradient_norm = math.inf
         if self.loss_scale is not None:
             assert self.gradient_norm is not None
             self.loss_scale.update(math.isfinite(self.gradient_norm))
@@ -164,19 +184,30 @@ class Engine:
         """Rate of the next update."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+        if self._row_table is not None:
+            self._row_table.rate = rate
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """Trainable weights and optimizer state, by parameter, whole on every process.
+    def state(self) -> dict[str, torch.Tensor] | None:
+        """Trainable weights and optimizer state, by parameter; None when one is not finite.
 
         Named ``weight.<parameter>``, ``exp_avg.<parameter>``, ``exp_avg_sq.<parameter>``: no trace
-        of the number of processes or the ZeRO stage. All processes must call it.
+        of the number of processes or the ZeRO stage. All processes must call it; the first gets
+        the tensors, in main memory, the others an empty dictionary. A device holds one whole
+        tensor at a time beside what it holds anyway.
         """
         tensors = {} if self.loss_scale is None else {SCALE_KEY: self.loss_scale.state()}
+        finite = True
         for name, parameter in self.trainable.items():
-            tensors[f"weight.{name}"] = parameter.detach()
-            for key in STATE_KEYS:
-                tensors[f"{key}.{name}"] = self._optimizer_state(parameter, key)
-        return tensors
+            for key in (_WEIGHT, *STATE_KEYS):
+                tensor = (
+                    parameter.detach() if key == _WEIGHT else self._optimizer_state(parameter, key)
+                )
+                finite = finite and bool(torch.isfinite(tensor).all())
+                if self.world.is_first:
+                    tensors[f"{key}.{name}"] = tensor.cpu()
+        if not finite:
+            return None
+        return tensors if self.world.is_first else {}
 
     def load_state(self, tensors: dict[str, torch.Tensor], step: int) -> None:
         """Take the optimizer state that :meth:`state` gave after ``step`` updates.
@@ -191,6 +222,8 @@ class Engine:
                 self._set_optimizer_state(parameter, key, tensors[f"{key}.{name}"])
 
     def _reset_optimizer(self, step: int) -> None:
+        if self._row_table is not None:
+            self._row_table.reset(step)
         if self.settings.zero_stage == 0:
             reset_state(self._optimizer, self.settings.bias_correction, step)
             return
@@ -201,6 +234,8 @@ class Engine:
         self._optimizer._lazy_init_hp_params_optimizer_state()
 
     def _optimizer_state(self, parameter: nn.Parameter, key: str) -> torch.Tensor:
+        if self._row_table is not None and not parameter.requires_grad:
+            return self._row_table.moment(parameter, key)
         if self.settings.zero_stage == 0:
             return self._optimizer.state[parameter][key]
         from deepspeed.utils import safe_get_full_optimizer_state
@@ -208,6 +243,9 @@ class Engine:
         return safe_get_full_optimizer_state(parameter, key)
 
     def _set_optimizer_state(self, parameter: nn.Parameter, key: str, value: torch.Tensor) -> None:
+        if self._row_table is not None and not parameter.requires_grad:
+            self._row_table.set_moment(parameter, key, value)
+            return
         value = value.to(parameter.device)
         if self.settings.zero_stage == 0:
             self._optimizer.state[parameter][key].copy_(value)
@@ -217,7 +255,7 @@ class Engine:
         safe_set_full_optimizer_state(parameter, value, key)
 
 
-def _import_deepspeed() -> Any:
+def import_deepspeed() -> Any:
     """Import DeepSpeed such that it compiles nothing and keeps quiet.
 
     It would build a C++ operator for all-reduce in shared memory when several processes start on

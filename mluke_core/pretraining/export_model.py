@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def export_model(
     objective: str,
     label: str,
     output: Path,
+    origin: Mapping[str, str] | None = None,
 ) -> None:
     """Write ``output``: a LUKE model with ``[MASK2]`` appended, or the word model alone.
 
@@ -37,6 +39,7 @@ def export_model(
         vocabulary: Parquet file of the entity vocabulary.
         entity_vocabulary: ``entity_vocab.json``.
         label: name of the model, for its card.
+        origin: of the texts, for the card: ``{"dumps of": "2020-12-01", …}``.
 
     Raises:
         DataError: when the stage, its objective and the vocabulary do not belong together.
@@ -60,7 +63,8 @@ def export_model(
             config, weights, read_json(entity_vocabulary), entity_vocabulary
         )
     summary = read_json(stage / SUMMARY_FILE)
-    card = model_card(label, _facts(summary, config.entity_count), _notes(model.has_entities))
+    facts = {**_facts(summary, config.entity_count), **_data_facts(summary), **(origin or {})}
+    card = model_card(label, facts, _notes(model.has_entities))
     write_model_folder(output, config, weights, base, card, _pooler(base), names)
 
 
@@ -93,6 +97,28 @@ def _facts(summary: dict[str, Any], entities: int) -> dict[str, Any]:
         "parameters": f"{summary['parameters']:,}",
         "entities": f"{entities:,}",
         **losses,
+    }
+
+
+def _data_facts(summary: dict[str, Any]) -> dict[str, Any]:
+    """What the model was trained on and by, so that the same can be made again."""
+    data, software = summary["data"], dict(summary["software"])
+    vocabulary = "entity_vocabulary" if summary["settings"]["objective"] == "luke" else None
+    digests = {
+        f"SHA-256 of {name}": f"`{data[key]}`"
+        for name, key in (
+            ("the sequence manifest", "manifest"),
+            ("the tokenizer", "tokenizer"),
+            ("the entity vocabulary", vocabulary),
+        )
+        if key is not None
+    }
+    own = f"mluke-dag {software.pop('mluke_core')} (pretrain version {software.pop('pretrain')})"
+    others = (f"{name} {number}" for name, number in software.items())
+    return {
+        "languages": f"{len(data['languages'])}: {', '.join(data['languages'])}",
+        **digests,
+        "software": ", ".join((own, *others)),
     }
 
 

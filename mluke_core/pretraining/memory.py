@@ -23,18 +23,27 @@ _GB = 1e9
 
 
 def state_bytes(
-    parameters: int, trainable: int, settings: PretrainingSettings, processes: int
+    parameters: int,
+    trainable: int,
+    settings: PretrainingSettings,
+    processes: int,
+    row_wise: int = 0,
 ) -> int:
     """Bytes that weights, gradients and optimizer take in each process, all of them float32.
 
     ZeRO 1 divides both moments and keeps a copy of its part of the weights; ZeRO 2 divides the
     gradients as well (Rajbhandari et al. 2020, section 5).
+
+    Args:
+        row_wise: how many of the trainable weights have a row-wise gradient: none that is held,
+            and divided moments.
     """
     stage = settings.zero_stage
-    part = -(-trainable // processes)
-    gradients = part if stage == 2 else trainable
-    optimizer = 2 * trainable if stage == 0 else 3 * part
-    return 4 * (parameters + gradients + optimizer)
+    dense = trainable - row_wise
+    part = -(-dense // processes)
+    gradients = part if stage == 2 else dense
+    optimizer = 2 * dense if stage == 0 else 3 * part
+    return 4 * (parameters + gradients + optimizer + 2 * -(-row_wise // processes))
 
 
 def device_memory(device: torch.device) -> int:
@@ -55,28 +64,34 @@ def check_memory(
     settings: PretrainingSettings,
     processes: int,
     device: torch.device,
+    row_wise: int = 0,
 ) -> None:
     """Raises :class:`MlukeError` when the state of the run alone is more than the memory."""
     available = device_memory(device)
-    needed = state_bytes(parameters, trainable, settings, processes)
+    needed = state_bytes(parameters, trainable, settings, processes, row_wise)
     if needed <= available:
         return
     raise MlukeError(
         f"{settings.model} {settings.stage}: weights, gradients and optimizer take"
         f" {needed / _GB:.1f} GB in each process (zero_stage {settings.zero_stage}, {processes}"
         f" processes), but it has {available / _GB:.1f} GB."
-        f" {_what_fits(parameters, trainable, settings, processes, available)}"
+        f" {_what_fits(parameters, trainable, settings, processes, available, row_wise)}"
     )
 
 
 def _what_fits(
-    parameters: int, trainable: int, settings: PretrainingSettings, processes: int, available: int
+    parameters: int,
+    trainable: int,
+    settings: PretrainingSettings,
+    processes: int,
+    available: int,
+    row_wise: int,
 ) -> str:
     count = processes
     while count <= _MAXIMUM_PROCESSES:
         for stage in (0, 1, 2):
             other = replace(settings, zero_stage=stage)
-            needed = state_bytes(parameters, trainable, other, count)
+            needed = state_bytes(parameters, trainable, other, count, row_wise)
             if needed <= available:
                 return (
                     f"pretraining.zero_stage {stage} with {count} processes of this memory would"

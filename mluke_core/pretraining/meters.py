@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.prediction import Losses, Targets
+from mluke_core.pretraining.distributed import World
 
 _FIELDS = (
     "sequences",
@@ -34,24 +37,43 @@ class Meter:
 
     per_target: bool = False
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_FIELDS, 0.0))
+    """Complete after :meth:`gather`."""
+    _unread: list[tuple[str, torch.Tensor, float]] = field(default_factory=list)
+    """Field, number on the device, and what to multiply it with."""
 
     def add(self, batch: PackedBatch, targets: Targets, losses: Losses, flops: float = 0.0) -> None:
-        """Count one batch, which took so many floating point operations."""
+        """Count one batch, which took so many floating point operations.
+
+        Its losses are left on the device: reading them would wait for the step.
+        """
         words, entities = len(targets.word_ids_W), len(targets.entity_ids_K)
         sums = self.sums
         sums["sequences"] += batch.size
         sums["tokens"] += len(batch.word_ids_T)
         sums["flops"] += flops
-        sums["loss"] += losses.total.item() * batch.size
         sums["words"] += words
-        sums["words_right"] += losses.words.correct.item()
-        sums["word_loss"] += losses.words.loss.item() * (words if self.per_target else batch.size)
+        self._add_later("loss", losses.total, batch.size)
+        self._add_later("words_right", losses.words.correct)
+        self._add_later("word_loss", losses.words.loss, words if self.per_target else batch.size)
         if losses.entities is not None:
             sums["entities"] += entities
-            sums["entities_right"] += losses.entities.correct.item()
-            sums["entity_loss"] += losses.entities.loss.item() * (
-                entities if self.per_target else batch.size
+            self._add_later("entities_right", losses.entities.correct)
+            self._add_later(
+                "entity_loss", losses.entities.loss, entities if self.per_target else batch.size
             )
+
+    def _add_later(self, key: str, value: torch.Tensor, weight: float = 1) -> None:
+        self._unread.append((key, value.detach(), weight))
+
+    def gather(self, world: World) -> None:
+        """Read what is still on the device, all at once, and sum over all processes."""
+        if self._unread:
+            values = torch.stack([value.double() for _, value, _ in self._unread])
+            for (key, _, weight), value in zip(self._unread, values.tolist(), strict=True):
+                self.sums[key] += value * weight
+            self._unread.clear()
+        totals = world.sum(list(self.sums.values()))
+        self.sums = dict(zip(self.sums, totals, strict=True))
 
     def merge(self, other: Meter) -> None:
         """Add another meter's sums."""

@@ -76,12 +76,15 @@ def reset_state(optimizer: torch.optim.Optimizer, bias_correction: bool, step: i
         if parameter.dtype != torch.float32:
             raise RuntimeError("the optimizer works on float32 weights")
         optimizer.state[parameter] = {
-            "step": torch.tensor(
-                float(step) if bias_correction else _LATE_STEP, device=parameter.device
-            ),
+            "step": step_counter(bias_correction, step, parameter.device),
             "exp_avg": torch.zeros_like(parameter),
             "exp_avg_sq": torch.zeros_like(parameter),
         }
+
+
+def step_counter(bias_correction: bool, step: int, device: torch.device) -> torch.Tensor:
+    """What torch's AdamW takes for the number of updates so far."""
+    return torch.tensor(float(step) if bias_correction else _LATE_STEP, device=device)
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> Iterable[torch.Tensor]:

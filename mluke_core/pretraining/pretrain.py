@@ -6,11 +6,13 @@ import logging
 import shutil
 from collections import defaultdict
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mluke_core import __version__
 from mluke_core.errors import DataError
 from mluke_core.io.files import atomic_path, digest_of, file_digest, write_json
 from mluke_core.modeling.config import read_config
@@ -35,6 +37,7 @@ from mluke_core.pretraining.manifest import (
 )
 from mluke_core.pretraining.memory import check_memory, peak_memory_mb
 from mluke_core.pretraining.optimizer import STATE_KEYS, freeze
+from mluke_core.pretraining.row_table import row_weights
 from mluke_core.pretraining.settings import PretrainingSettings
 from mluke_core.pretraining.shards import SPLITS, Limits, UnpackedRows, unpack_shard, unpacked_path
 from mluke_core.pretraining.stage_weights import (
@@ -45,6 +48,7 @@ from mluke_core.pretraining.stage_weights import (
 from mluke_core.pretraining.trainer import Trainer, parameter_counts
 from mluke_core.pretraining.unigram import unigram_log_probabilities, unigram_scores
 from mluke_core.sequences.tokenizer import Tokenizer
+from mluke_core.versions import STAGE_VERSIONS
 
 log = logging.getLogger("mluke")
 
@@ -123,7 +127,7 @@ def _pretrain(
             engine, loader, settings, world, checkpoints, journal, step, seconds, peak
         )
         trainer.run()
-    summary = _summary(settings, engine, loader, trainer)
+    summary = _summary(settings, manifest, engine, loader, trainer)
     with atomic_path(output) as temporary:
         temporary.mkdir()
         write_stage_weights(temporary, model)
@@ -263,6 +267,7 @@ def _build_engine(
         settings,
         world.size,
         world.device,
+        sum(weights.numel() for weights in row_weights(model, settings)),
     )
     checkpoint = checkpoints.newest(expected)
     if checkpoint is None:
@@ -277,7 +282,11 @@ def _build_engine(
 
 
 def _summary(
-    settings: PretrainingSettings, engine: Engine, loader: Loader, trainer: Trainer
+    settings: PretrainingSettings,
+    manifest: Manifest,
+    engine: Engine,
+    loader: Loader,
+    trainer: Trainer,
 ) -> dict[str, Any]:
     parameters, trainable = parameter_counts(engine)
     shares = dict(zip(loader.plan.languages, loader.plan.shares.tolist(), strict=True))
@@ -302,5 +311,16 @@ def _summary(
         "unigram": unigram_scores(targets, words, entities),
         "final": trainer.final,
         "processes": trainer.world.size,
+        "data": {
+            "languages": sorted(manifest.weights),
+            "manifest": manifest.digest,
+            "tokenizer": manifest.tokenizer_digest,
+            "entity_vocabulary": manifest.vocabulary_digest,
+        },
+        "software": {
+            "mluke_core": __version__,
+            "pretrain": STAGE_VERSIONS["pretrain"],
+            **{name: version(name) for name in ("torch", "deepspeed")},
+        },
         "settings": asdict(settings),
     }

@@ -15,6 +15,7 @@ _CHANGEABLE = (
     "micro_batch_size",
     "micro_batch_tokens",
     "zero_stage",
+    "entity_gradient",
     "log_interval",
     "validation_interval",
     "validation_sequences",
@@ -28,6 +29,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "objective": ("luke", "mlm"),
     "precision": ("bf16", "fp16", "fp32"),
     "zero_stage": (0, 1, 2),
+    "entity_gradient": ("dense", "rows"),
     "trainable": ("new", "all"),
     "entity_positions": ("random", "words"),
 }
@@ -71,6 +73,9 @@ class PretrainingSettings:
     entity_mask_share: float
     precision: str
     zero_stage: int
+    entity_gradient: str
+    """Of the entity table: dense: as large as the table | rows: computed row by row at the update,
+    its optimizer state divided between the processes."""
     entity_embedding_size: int
     entity_positions: str
     """How position embeddings of entities start that the base model lacks: random | words: as
@@ -145,5 +150,13 @@ def read_settings(values: Mapping[str, Any]) -> PretrainingSettings:
         raise ConfigError(
             f"pretraining: stage '{values['stage']}' trains new parameters only, but objective mlm"
             " adds none. Write trainable: all."
+        )
+    if values["entity_gradient"] == "rows" and (
+        values["gradient_clipping"] > 0 or values["precision"] == "fp16"
+    ):
+        raise ConfigError(
+            "pretraining: entity_gradient rows knows the norm of its gradient only after the update"
+            " and scales no loss. Write gradient_clipping: 0 and precision: bf16 or fp32, or"
+            " entity_gradient: dense."
         )
     return PretrainingSettings(**{**values, "betas": tuple(values["betas"])})

@@ -6,12 +6,18 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from mluke_core.errors import MlukeError
+from mluke_core.modeling.inputs import PackedBatch
+from mluke_core.modeling.prediction import Targets
+from mluke_core.pretraining.ahead import one_ahead
 from mluke_core.pretraining.broken_batch import write_batch
 from mluke_core.pretraining.checkpoints import Checkpoint, Checkpoints
 from mluke_core.pretraining.distributed import World
@@ -29,6 +35,17 @@ log = logging.getLogger("mluke")
 
 # One broken batch may pass; weights that have gone to NaN never come back.
 MAXIMUM_BROKEN_STEPS = 3
+
+
+class MicroBatch(NamedTuple):
+    """What this process computes at once, in main memory."""
+
+    start: int
+    """Place of its first sequence."""
+    is_last: bool
+    """Of this process in the update."""
+    batch: PackedBatch
+    targets: Targets
 
 
 class Trainer:
@@ -80,37 +97,59 @@ class Trainer:
             MlukeError: when SIGTERM asked to stop (after saving a checkpoint), or the loss stays
                 NaN or infinite.
         """
-        settings = self.settings
         previous_handler = signal.signal(signal.SIGTERM, self._ask_to_stop)
         try:
-            if self.step == 0:
-                self.validate()
-            meter, since = Meter(), time.monotonic()
-            while self.step < settings.steps:
-                rate, update = self._update()
-                meter.merge(update)
-                self._check_loss(update)
-                if self.journal is not None:
-                    self.journal.step_done(update.sums["loss"] / update.sums["sequences"])
-                if self._is_due(settings.log_interval):
-                    self._log_training(meter, rate, time.monotonic() - since)
-                    meter, since = Meter(), time.monotonic()
-                if self._is_due(settings.validation_interval):
-                    validation_start = time.monotonic()
-                    self.validate()
-                    since += time.monotonic() - validation_start
-                stopping = self.world.sum([float(self._stopped)])[0] > 0
-                due = self.step % settings.checkpoint_interval == 0 or stopping
-                if due and self.step < settings.steps:
-                    self.save()
-                    if stopping:
-                        raise MlukeError(
-                            f"{settings.model} {settings.stage}: stopped by SIGTERM after step"
-                            f" {self.step} of {settings.steps}; a checkpoint is saved. Start the"
-                            " job again to go on from there."
-                        )
+            # All that draws places happens in this thread.
+            with ThreadPoolExecutor(1, "loader") as self._loading:
+                self._micro_batches = one_ahead(self._load(), self._loading)
+                self._train()
         finally:
             signal.signal(signal.SIGTERM, previous_handler)
+
+    def _train(self) -> None:
+        settings = self.settings
+        if self.step == 0:
+            self.validate()
+        meter, since = Meter(), time.monotonic()
+        while self.step < settings.steps:
+            rate, update = self._update()
+            meter.merge(update)
+            self._check_loss(update)
+            if self.journal is not None:
+                self.journal.step_done(update.sums["loss"] / update.sums["sequences"])
+            if self._is_due(settings.log_interval):
+                self._log_training(meter, rate, time.monotonic() - since)
+                meter, since = Meter(), time.monotonic()
+            if self._is_due(settings.validation_interval):
+                validation_start = time.monotonic()
+                self.validate()
+                since += time.monotonic() - validation_start
+            stopping = self.world.sum([float(self._stopped)])[0] > 0
+            due = self.step % settings.checkpoint_interval == 0 or stopping
+            if due and self.step < settings.steps:
+                self.save()
+                if stopping:
+                    raise MlukeError(
+                        f"{settings.model} {settings.stage}: stopped by SIGTERM after step"
+                        f" {self.step} of {settings.steps}; a checkpoint is saved. Start the"
+                        " job again to go on from there."
+                    )
+
+    def _load(self) -> Iterator[MicroBatch]:
+        """The micro-batches of this process, from the next update to the last."""
+        size = self.settings.batch_size
+        for first in range(self.step * size, self.settings.steps * size, size):
+            micro_batches = self.loader.micro_batches(
+                first,
+                first + size,
+                self.engine.micro_batch_size,
+                self.settings.micro_batch_tokens,
+                self.world.size,
+            )
+            # The processes take them in turn.
+            own = micro_batches[self.world.rank :: self.world.size]
+            for start, stop in own:
+                yield MicroBatch(start, stop == own[-1][1], *self.loader.batch(start, stop))
 
     def _is_due(self, interval: int) -> bool:
         return self.step % interval == 0 or self.step == self.settings.steps
@@ -123,30 +162,23 @@ class Trainer:
         )
         engine.set_learning_rate(rate)
         meter = Meter()
-        first = self.step * settings.batch_size
-        micro_batches = self.loader.micro_batches(
-            first,
-            first + settings.batch_size,
-            engine.micro_batch_size,
-            settings.micro_batch_tokens,
-            self.world.size,
-        )
-        # The processes take them in turn.
-        own = micro_batches[self.world.rank :: self.world.size]
-        for start, stop in own:
-            batch, targets = self.loader.batch(start, stop, self.world.device)
+        for micro_batch in self._micro_batches:
+            batch = micro_batch.batch.to(self.world.device)
+            targets = micro_batch.targets.to(self.world.device)
             # Dropout follows from the place too: nothing to save, the same for any rank.
-            torch.manual_seed(key_of("dropout", settings.seed, settings.stage, start) >> 1)
+            key = key_of("dropout", settings.seed, settings.stage, micro_batch.start)
+            torch.manual_seed(key >> 1)
             with batch_must_fit(batch, self.largest_tokens, f"{settings.model} {settings.stage}"):
-                losses = engine.accumulate(batch, targets, stop == own[-1][1])
+                losses = engine.accumulate(batch, targets, micro_batch.is_last)
             tokens = len(batch.word_ids_T) + len(batch.entity_ids_E)
             self.largest_tokens = max(self.largest_tokens, tokens)
             flops = step_flops(
                 engine.model.config, batch, targets, settings.trainable, engine.model.has_entities
             )
             meter.add(batch, targets, losses, flops)
-        totals = self.world.sum(list(meter.sums.values()))
-        meter.sums = dict(zip(meter.sums, totals, strict=True))
+            if micro_batch.is_last:
+                break
+        meter.gather(self.world)
         self.step += 1
         return rate, meter
 
@@ -158,7 +190,7 @@ class Trainer:
         path = self.checkpoints.folder.parent / "broken" / f"step-{self.step:08d}.safetensors"
         if self.world.is_first:
             places = (start, start + self.settings.batch_size)
-            write_batch(path, *self.loader.batch(*places), *self.loader.plan.draw(*places))
+            self._loading.submit(self._keep_batch, path, *places).result()
         log.warning("step %d: the loss is not finite; its batch is in %s", self.step, path)
         if self._broken_steps >= MAXIMUM_BROKEN_STEPS:
             first = self.step - MAXIMUM_BROKEN_STEPS + 1
@@ -167,6 +199,10 @@ class Trainer:
                 f" step {first}. Lower learning_rate or raise warmup_steps; the last good state is"
                 f" in {self.checkpoints.folder}, the batches are in {path.parent}."
             )
+
+    def _keep_batch(self, path: Path, start: int, stop: int) -> None:
+        batch, targets = self.loader.batch(start, stop)
+        write_batch(path, batch, targets, *self.loader.plan.draw(start, stop))
 
     def _log_training(self, meter: Meter, rate: float, seconds: float) -> None:
         self.final["train"] = meter.values(self.engine.model.has_entities)
@@ -205,8 +241,7 @@ class Trainer:
             for number, (batch, targets) in enumerate(batches):
                 if number % self.world.size == self.world.rank:
                     meter.add(batch, targets, self.engine.evaluate(batch, targets))
-            totals = self.world.sum(list(meter.sums.values()))
-            meter.sums = dict(zip(meter.sums, totals, strict=True))
+            meter.gather(self.world)
             if meter.sums["words"]:
                 by_language[language] = meter
                 total.merge(meter)
@@ -222,7 +257,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint, unless the weights have gone to NaN."""
         tensors = self.engine.state()
-        if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        if tensors is None:
             log.warning("step %d: no checkpoint, the weights are not finite", self.step)
             return
         if self.world.is_first:

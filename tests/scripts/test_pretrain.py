@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import mluke_core
 from mluke_core.io.files import read_json
+from mluke_core.pretraining.manifest import read_manifest
+from mluke_core.versions import STAGE_VERSIONS
 from tests.pretraining_world import arguments, write_world
 
 # A rate at which differences in the last digit do not grow.
@@ -69,10 +73,11 @@ def test_two_processes_learn_the_same(
 def test_export_loads_in_transformers(
     world: dict[str, Path], root: Path, trained: Path, tmp_path: Path
 ) -> None:
+    origin = {"texts": "made up, of 2020-12-01", "licence of the texts": "CC BY-SA"}
     line = command(
         root,
         "export_model",
-        *("--settings", '{"model": "mluke-tiny", "objective": "luke"}'),
+        *("--settings", json.dumps({"model": "mluke-tiny", "objective": "luke", "origin": origin})),
         *("--weights", str(trained), "--base", str(world["base"])),
         *("--vocabulary", str(world["vocabulary"]), "--entity-vocab", str(world["entity_vocab"])),
         *("--output", str(tmp_path / "model")),
@@ -89,6 +94,18 @@ def test_export_loads_in_transformers(
     card = (tmp_path / "model" / "README.md").read_text()
     assert "stage2, 40 steps" in card
     assert "unigram" in card
+    manifest = read_manifest(world["manifest"])
+    for fact in (
+        "| texts | made up, of 2020-12-01 |",
+        "| licence of the texts | CC BY-SA |",
+        "| languages | 2: en, ja |",
+        manifest.digest,
+        manifest.tokenizer_digest,
+        manifest.vocabulary_digest,
+        f"mluke-dag {mluke_core.__version__} (pretrain version {STAGE_VERSIONS['pretrain']})",
+        f"torch {torch.__version__}",
+    ):
+        assert fact in card
     wrong = run([*line[:3], '{"model": "x", "objective": "mlm"}', *line[4:]])
     assert wrong.returncode == 1
     assert "was not trained with objective mlm" in wrong.stderr

@@ -136,6 +136,16 @@ def test_both_attention_paths_agree() -> None:
     torch.testing.assert_close(ours_grad, jagged_grad)
 
 
+def test_jagged_attention_trains_after_inference() -> None:
+    """On sequences of the same lengths, whose boundaries are remembered."""
+    inputs, blocks = torch.randn(3, 6, 4, 8), ((2, 3),)
+    with torch.inference_mode():
+        attend_jagged(*(inputs * 2).unbind(), blocks)
+    parts = inputs.requires_grad_()
+    attend_jagged(*parts.unbind(), blocks).sum().backward()
+    assert parts.grad is not None
+
+
 def test_attention_with_dropout_has_the_gradient_of_its_formula() -> None:
     inputs = torch.randn(3, 7, 2, 4, dtype=torch.float64)
     probability, blocks = 0.3, ((1, 7),)

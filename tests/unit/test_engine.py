@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +18,17 @@ from safetensors.torch import load_file
 
 from mluke_core.errors import ConfigError, DataError, MlukeError
 from mluke_core.io.files import read_json
-from mluke_core.modeling.prediction import MlukeForPrediction
+from mluke_core.modeling.cross_entropy import CrossEntropy
+from mluke_core.modeling.inputs import Example, pack
+from mluke_core.modeling.prediction import Losses, MlukeForPrediction, Targets
+from mluke_core.pretraining.ahead import one_ahead
 from mluke_core.pretraining.checkpoints import TENSORS_FILE, Checkpoint, Checkpoints
 from mluke_core.pretraining.distributed import World, start_world
 from mluke_core.pretraining.engine import Engine, deepspeed_config, micro_batch_size
 from mluke_core.pretraining.journal import Journal
+from mluke_core.pretraining.loader import Loader
 from mluke_core.pretraining.manifest import read_manifest
+from mluke_core.pretraining.meters import Meter
 from mluke_core.pretraining.optimizer import build_optimizer, learning_rate, reset_state
 from mluke_core.pretraining.pretrain import pretrain, starting_model
 from mluke_core.pretraining.settings import read_settings
@@ -277,6 +285,66 @@ def test_one_broken_batch_passes(
         assert log[-1]["loss"] > 0
 
 
+def test_batches_are_made_ahead_and_their_errors_end_the_run(
+    world: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, places = Loader.batch, []
+
+    def failing(self: Loader, start: int, *values: Any) -> Any:
+        assert threading.current_thread() is not threading.main_thread()
+        places.append(start)
+        if start == 12:  # the second micro-batch of the second update
+            raise DataError("a page of the file is gone")
+        return original(self, start, *values)
+
+    monkeypatch.setattr(Loader, "batch", failing)
+    done: list[float] = []
+    monkeypatch.setattr(Journal, "step_done", lambda self, loss: done.append(loss))
+    with pytest.raises(DataError, match="a page of the file is gone"):
+        train(world, tmp_path)
+    assert places == [0, 4, 8, 12]
+    assert len(done) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+
+
+def test_one_ahead_is_one_ahead() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            yield number
+
+    with ThreadPoolExecutor(1) as thread:
+        taken = one_ahead(items(), thread)
+        assert next(taken) == 0
+        thread.submit(int).result()  # what was begun is done
+        assert made == [0, 1]
+        assert list(taken) == [1, 2]
+
+
+@pytest.mark.parametrize("per_target", [False, True])
+def test_meter_reads_losses_once(per_target: bool) -> None:
+    batch = pack([Example([0, 5, 6, 2], [1], [(1, 2)])] * 3)
+    none = torch.zeros(0, dtype=torch.int64)
+    targets = Targets(none[:0], torch.tensor([5, 6]), none, torch.tensor([1]))
+    meter = Meter(per_target)
+    for number in range(2):
+        loss = torch.tensor(1.5 + number, requires_grad=True) * 1
+        losses = Losses(
+            CrossEntropy(loss, torch.tensor(2), none), CrossEntropy(loss, torch.tensor(1), none)
+        )
+        meter.add(batch, targets, losses, 10.0)
+        assert not any(value.requires_grad for _, value, _ in meter._unread)
+    assert meter.sums["loss"] == 0
+    meter.gather(World(0, 1, torch.device("cpu")))
+    assert meter.sums["loss"] == (3 + 5) * 3
+    assert meter.sums["word_loss"] == 4 * (2 if per_target else 3)
+    assert meter.sums["entity_loss"] == 4 * (1 if per_target else 3)
+    assert (meter.sums["words_right"], meter.sums["entities_right"]) == (4, 2)
+    assert (meter.sums["words"], meter.sums["entities"], meter.sums["flops"]) == (4, 2, 20)
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("zero_stage", [0, 1])
 def test_low_precision_stays_close(
@@ -338,6 +406,40 @@ def test_frozen_weights_take_no_optimizer_memory(world: dict[str, Path], zero_st
         assert parameter.requires_grad == (name in engine.trainable)
 
 
+@pytest.mark.parametrize("zero_stage", [0, 1, 2])
+def test_state_is_whole_on_the_first_process_alone(world: dict[str, Path], zero_stage: int) -> None:
+    start_world()
+    settings = read_settings({**SETTINGS, "zero_stage": zero_stage})
+    manifest = read_manifest(world["manifest"])
+    paths = world["vocabulary"], world["base"], None
+    first, second = (
+        Engine(
+            starting_model(settings, manifest, *paths),
+            settings,
+            World(rank, 1, torch.device("cpu")),
+        )
+        for rank in range(2)
+    )
+    state = first.state()
+    assert state is not None
+    assert len(state) == 3 * len(first.trainable)
+    given = {
+        name: tensor.clone() if name.startswith("weight.") else torch.rand_like(tensor)
+        for name, tensor in state.items()
+    }
+    for engine in (first, second):
+        engine.load_state(given, 3)
+    state = first.state()
+    assert state is not None
+    assert list(state) == list(given)
+    assert all(torch.equal(state[name], given[name]) for name in given)
+    assert second.state() == {}
+    given[f"exp_avg_sq.{list(first.trainable)[-1]}"].view(-1)[0] = torch.nan
+    for engine in (first, second):
+        engine.load_state(given, 3)
+        assert engine.state() is None
+
+
 class TestCheckpoints:
     tensors: ClassVar = {"weight.a": torch.arange(6.0).reshape(2, 3)}
     shapes: ClassVar = {"weight.a": torch.Size([2, 3])}
@@ -379,6 +481,18 @@ class TestCheckpoints:
         assert newest is not None
         assert newest.step == 2
         assert "step-00000004: skipped" in caplog.text
+
+    def test_plain_files_beside_them_stay(self, tmp_path: Path) -> None:
+        folder = self.save(tmp_path, 2).folder
+        for name in ("step-00000003", "step-00000009.tar", ".step-00000001.tmp"):
+            (folder / name).write_text("somebody's")
+        checkpoints = self.save(tmp_path, 4, 6)
+        names = [path.name for path in folder.iterdir() if path.is_dir()]
+        assert sorted(names) == ["step-00000004", "step-00000006"]
+        assert len(list(folder.iterdir())) == 5
+        newest = checkpoints.newest(self.shapes)
+        assert newest is not None
+        assert newest.step == 6
 
     def test_other_model_is_refused(self, tmp_path: Path) -> None:
         checkpoints = self.save(tmp_path, 2)

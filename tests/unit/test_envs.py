@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import mluke_core
+
 KINDS = {
     "mluke": "requirements.txt",
     "dev": "requirements-dev.txt",
@@ -61,6 +63,13 @@ def test_one_python_everywhere(root: Path) -> None:
     for name in KINDS:
         assert f"python={oldest}" in conda(root, name)["dependencies"]
     assert f"From: python:{oldest}-" in (root / "envs" / "mluke.def").read_text("utf-8")
+
+
+def test_one_version_everywhere(root: Path) -> None:
+    project = (root / "pyproject.toml").read_text("utf-8")
+    assert f'\nversion = "{mluke_core.__version__}"\n' in project
+    citation = (root / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {mluke_core.__version__}\n" in citation
 
 
 def test_the_recipe_installs_the_pinned_requirements(root: Path) -> None:

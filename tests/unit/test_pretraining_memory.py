@@ -30,6 +30,15 @@ def test_state_of_four_processes(stage: int, expected: float) -> None:
     assert state_bytes(1000, 0, settings, 4) == 4000
 
 
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_state_with_row_wise_weights(stage: int) -> None:
+    """Half of the weights have no gradient that is held, and divided moments at every stage."""
+    settings = read_settings({**SETTINGS, "zero_stage": stage})
+    moments = 8 * 500 / 4
+    dense = state_bytes(500, 500, settings, 4)
+    assert state_bytes(1000, 1000, settings, 4, row_wise=500) == dense + 4 * 500 + moments
+
+
 @pytest.mark.parametrize(
     ("available", "advice"),
     [
