@@ -25,8 +25,9 @@ def test_every_table_exists_in_every_format(mini: Path, table: str, suffix: str)
 
 
 def rows(mini: Path, table: str) -> list[dict[str, str]]:
+    """The cells of a table; remarks on the whole table stand in no column."""
     with open(mini / "tables" / f"{table}.csv", encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+        return [row for row in csv.DictReader(stream) if row["column"]]
 
 
 @pytest.mark.parametrize("table", ["table1", "table2", "table3", "table4", "table5", "tableG"])
