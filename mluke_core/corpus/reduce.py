@@ -14,8 +14,10 @@ asked of single characters where possible: finding a string of two costs ten tim
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from mluke_core.corpus.characters import decode_entities
+from mluke_core.corpus.expressions import NO_CHARACTER, any_name
 from mluke_core.corpus.inline import split_lines
 from mluke_core.corpus.templates import SEPARATOR, TextTemplates
 from mluke_core.corpus.variants import Variants
@@ -34,34 +36,36 @@ _STAND_IN = re.compile("[\x01-\x04\x0e-\x1b]")
 # Elements whose content is no running text: notes, formulas, code, pictures, data, and text that
 # shows only where the page is transcluded. <rt> and <rp> are the reading aids of <ruby>.
 DROPPED_ELEMENTS = (
-    "ref|math|chem|ce|gallery|timeline|score|syntaxhighlight|source|pre|imagemap|templatestyles|"
-    "graph|hiero|mapframe|maplink|inputbox|categorytree|indicator|references|templatedata|"
-    "includeonly|rt|rtc|rp|style|script|dynamicpagelist|charinsert|listing|phonos|"
-    "lqtpage|rss|section"
+    *("ref", "math", "chem", "ce", "gallery", "timeline", "score", "syntaxhighlight", "source"),
+    *("pre", "imagemap", "templatestyles", "graph", "hiero", "mapframe", "maplink", "inputbox"),
+    *("categorytree", "indicator", "references", "templatedata", "includeonly", "rt", "rtc", "rp"),
+    *("style", "script", "dynamicpagelist", "charinsert", "listing", "phonos", "lqtpage", "rss"),
+    "section",
 )
+_NOWIKI = any_name(["nowiki"])
 _COMMENT = r"!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z)"
 # How many other tags the fast expressions look across for a closing tag.
 _NEAR = 40
 # One pass from left to right: what begins first hides what begins inside it.
 _ANGLES = re.compile(
-    rf"<(?:({DROPPED_ELEMENTS})(?=[\s/>])[^<>]*+"  # 1
-    rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/\1[\s>])[^<]*+){{0,{_NEAR}}}+)</\1\s*+>)"
+    rf"<(?:({any_name(DROPPED_ELEMENTS)})(?=[\s/>])[^<>{NO_CHARACTER}]*+"  # 1
+    rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/(?i:\1)[\s>])[^<]*+){{0,{_NEAR}}}+)</(?i:\1)\s*+>)"
     rf"|({_COMMENT})(?:[ \t]*+<{_COMMENT})*+(?:[ \t]++(?=\n|\Z))?+"  # 2
-    rf"|(nowiki)(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 3, its content 4
-    rf"((?:[^<]*+(?:<(?!/nowiki)[^<]*+){{0,{_NEAR}}}+))</nowiki\s*+>)"
-    r"|(table)(?=[\s>])"  # 5
-    r"|/?+(?:no|only)include\s*+/?+>)",
-    re.IGNORECASE,
+    rf"|({_NOWIKI})(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 3, its content 4
+    rf"((?:[^<]*+(?:<(?!/{_NOWIKI})[^<]*+){{0,{_NEAR}}}+))</{_NOWIKI}\s*+>)"
+    rf"|({any_name(['table'])})(?=[\s>])"  # 5
+    rf"|/?+{any_name(['noinclude', 'onlyinclude'])}\s*+/?+>)"
 )
 _COMMENT_LINES = re.compile(rf"\n[ \t]*+{_COMMENT_LINE}(?=\n)")
 _ELEMENT_GROUP, _COMMENT_GROUP, _TABLE_GROUP = 1, 2, 5
 _IN_TAG = re.compile(r"<[a-zA-Z][^<>]*+\Z")
 _LONGEST_TAG = 500
-_OPENERS = re.compile(rf"<({DROPPED_ELEMENTS}|nowiki)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
-_CLOSERS = {
-    name: re.compile(rf"</{name}\s*+>", re.IGNORECASE)
-    for name in [*DROPPED_ELEMENTS.split("|"), "nowiki"]
-}
+_OPENERS = re.compile(rf"<({any_name([*DROPPED_ELEMENTS, 'nowiki'])})(?=[\s/>])[^<>]*+>")
+
+
+@cache
+def _closer(name: str) -> re.Pattern[str]:
+    return re.compile(rf"</{any_name([name])}\s*+>")
 
 
 _BRACES = re.compile(r"\{\{|\}\}")
@@ -172,7 +176,7 @@ def _drop_long_elements(text: str) -> str:
             continue
         if name in unclosed:
             continue
-        closer = _CLOSERS[name].search(text, match.end())
+        closer = _closer(name).search(text, match.end())
         if closer is None:
             unclosed.add(name)
             continue

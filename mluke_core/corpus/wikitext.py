@@ -16,6 +16,7 @@ from collections import Counter
 
 from mluke_core.corpus.brackets import SIMPLE, is_block, simplify_links
 from mluke_core.corpus.characters import ENTITY, clean_characters, decode_entities, drop_controls
+from mluke_core.corpus.expressions import NO_CHARACTER, any_name
 from mluke_core.corpus.inline import (
     ADDRESS,
     BLOCK_TAGS,
@@ -32,14 +33,14 @@ from mluke_core.corpus.templates import TextTemplates
 from mluke_core.corpus.titles import ARTICLE, INVALID, Titles
 from mluke_core.corpus.wikis import Wiki
 
-_TAGS = "|".join(sorted(BLOCK_TAGS | INLINE_TAGS | {"br"}, key=lambda name: (-len(name), name)))
+_TAGS = any_name(BLOCK_TAGS | INLINE_TAGS | {"br"})
 # One group, so that splitting gives plain text and markup in turn.
 _MARKUP = (
     rf"({SIMPLE}%s"
     rf"|\[{ADDRESS}"
     r"|\]"
     r"|''+"
-    rf"|</?+(?i:{_TAGS})(?=[\s/>])[^<>]*+>"
+    rf"|</?+{_TAGS}(?=[\s/>])[^<>{NO_CHARACTER}]*+>"
     rf"|{ENTITY}"
     r"|__(?:[^\W_]+(?:_[^\W_]+)*+)__"
     # Blank lines, then what the next line begins with: a heading, a list, a rule, the remains of a
