@@ -120,6 +120,9 @@ class Reducer:
         group = match.lastindex
         text = match.string
         start, end = match.span()
+        if group == _ELEMENT_GROUP:
+            following = text[end : end + 1]
+            return SEPARATOR if following.isalnum() or following in ("[", "'") else ""
         if group == _COMMENT_GROUP:
             if text.startswith("\n", end) and _starts_line(text, start, " \t"):
                 self._comment_lines = True
@@ -130,9 +133,6 @@ class Reducer:
         if group == _TABLE_GROUP:
             self._html_table = True
             return match.group()
-        if group == _ELEMENT_GROUP:
-            following = text[end : end + 1]
-            return SEPARATOR if following.isalnum() or following in ("[", "'") else ""
         self._protected = True
         content = match.group(4) or ""
         if _IN_TAG.search(text, max(0, start - _LONGEST_TAG), start):
