@@ -7,6 +7,8 @@ from html.entities import html5
 
 import numpy as np
 
+from mluke_core.corpus.expressions import holds_pair
+
 _TABS = re.compile(r"\n\t[ \t]*+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # ZWJ and ZWNJ shape words in Indic, Arabic and other scripts; between anything else they are noise.
@@ -71,7 +73,7 @@ def clean_characters(text: str) -> str:
     Soft hyphens, direction marks and zero-width spaces go; zero-width joiners stay where they
     belong to a word of a script that uses them. Line feeds stay.
     """
-    if "&" in text and "&zw" in text:
+    if holds_pair(text, "&z"):
         text = text.replace("&zwnj;", "\u200c").replace("&zwj;", "\u200d")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,9 +1,10 @@
-"""Regular expressions as the module ``re`` runs them fast.
+"""Searching pages of wikitext fast: what ``re`` and ``str`` are good and bad at.
 
-Two things matter on pages of wikitext. Alternatives are tried one by one, but those that begin
-with a character or a set of characters are passed over at once, unless case is ignored. And a set
-that leaves out two characters is looked up by comparing, a third slower than one that leaves out
-three, which is looked up in a table; :data:`NO_CHARACTER` is a third that costs nothing.
+``re`` tries alternatives one by one, but passes over those that begin with another character or
+set of characters at once, unless case is ignored. It looks a set that leaves out two characters up
+by comparing, a third slower than one that leaves out three, which it looks up in a table;
+:data:`NO_CHARACTER` is a third that costs nothing. ``str`` finds one character many bytes at a
+time, but two by looking at each.
 """
 
 from __future__ import annotations
@@ -30,6 +31,24 @@ def any_name(names: Iterable[str]) -> str:
     if "" in ordered:
         return f"(?:{'|'.join(branches)})?" if branches else ""
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+
+
+def holds_pair(text: str, pair: str) -> bool:
+    """Whether ``pair``, two characters, stands in ``text``.
+
+    Where the first is rare this takes a tenth of the time of ``in``, for a single character is
+    looked for many bytes at once.
+
+    >>> holds_pair("{a {{b}}", "{{"), holds_pair("{a {b", "{{")
+    (True, False)
+    """
+    first, second = pair[0], pair[1]
+    place = text.find(first)
+    while place >= 0:
+        if text.startswith(second, place + 1):
+            return True
+        place = text.find(first, place + 1)
+    return False
 
 
 def _letter(letter: str) -> str:

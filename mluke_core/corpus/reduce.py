@@ -8,7 +8,7 @@ Each pass is one regular expression with possessive quantifiers over the whole p
 C speed. Such an expression sees bounded nesting and length only; what is larger, unclosed or
 hostile is left to a linear pass in Python behind it. No pass looks twice for a closing tag that
 does not exist, so the time for a page grows with its length alone. Whether a pass is needed is
-asked of single characters where possible: finding a string of two costs ten times as much.
+asked by :func:`mluke_core.corpus.expressions.holds_pair`, for ``in`` reads the whole page.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 from functools import cache
 
 from mluke_core.corpus.characters import decode_entities
-from mluke_core.corpus.expressions import NO_CHARACTER, any_name
+from mluke_core.corpus.expressions import NO_CHARACTER, any_name, holds_pair
 from mluke_core.corpus.inline import split_lines
 from mluke_core.corpus.templates import SEPARATOR, TextTemplates
 from mluke_core.corpus.variants import Variants
@@ -109,10 +109,10 @@ class Reducer:
             text = self._drop_templates(text)
         elif "}" in text:
             text = text.replace("}}", "")
-        if self._html_table or ("{" in text and "{|" in text):
+        if self._html_table or holds_pair(text, "{|"):
             text = _drop_tables(text, self._html_table)
         text = split_lines("\n" + text)[1:]
-        if self._variants is not None and "-{" in text:
+        if self._variants is not None and holds_pair(text, "-{"):
             text = self._variants.convert(text)
         return text, self._protected
 
@@ -141,7 +141,7 @@ class Reducer:
 
     def _drop_templates(self, text: str) -> str:
         text = self._templates.expand(text)
-        if ("{" in text and "{{" in text) or ("}" in text and "}}" in text):
+        if holds_pair(text, "{{") or holds_pair(text, "}}"):
             text = _drop_deep_templates(text)
         return text
 
@@ -222,9 +222,11 @@ def _drop_tables(text: str, html: bool) -> str:
         text = "\n" + text
         for _ in range(_TABLE_PASSES):
             text, count = _INNERMOST_TABLE.subn("\n\n", text)
-            if not count or "{|" not in text:
+            if not count:
                 break
-    return _drop_other_tables(text) if html or "{|" in text else text
+            if not holds_pair(text, "{|"):
+                return text
+    return _drop_other_tables(text)
 
 
 def _drop_other_tables(text: str) -> str:

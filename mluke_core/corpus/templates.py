@@ -19,7 +19,7 @@ from functools import cache, partial
 from importlib import resources
 from typing import Any, TypeVar
 
-from mluke_core.corpus.expressions import NO_CHARACTER
+from mluke_core.corpus.expressions import NO_CHARACTER, holds_pair
 from mluke_core.corpus.measures import measure
 from mluke_core.corpus.template_patterns import (
     Arguments,
@@ -170,7 +170,7 @@ class TextTemplates:
         """``text`` with these templates replaced by their text and without all others."""
         for _ in range(_PASSES):
             text, count = _TEMPLATE.subn(self._shown, text)
-            if not count or "{" not in text or "{{" not in text:
+            if not count or not holds_pair(text, "{{"):
                 break
         return text
 
