@@ -90,7 +90,7 @@ def clean_characters(text: str) -> str:
 def _single_spaces(text: str) -> str:
     """``text`` with one space where there were several.
 
-    As arrays, six times as fast as splitting at two spaces, for most pages hold few of them.
+    Looked for in arrays, three times as fast as by splitting, for most pages hold few of them.
     """
     units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
     if len(units) != len(text):  # some characters take two units
@@ -111,7 +111,8 @@ def _single_spaces(text: str) -> str:
 def _replace_odd(text: str) -> str:
     """``text`` with odd spaces as spaces and without invisible characters.
 
-    As arrays of UTF-16 units, ten times as fast as one regular expression with these characters.
+    Looked for in an array of UTF-16 units, which is ten times as fast as one regular expression
+    with these characters.
     """
     units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
     # Comparisons run on many units at once, looking up does not: first the ranges they are in.
@@ -121,11 +122,8 @@ def _replace_odd(text: str) -> str:
     near |= units >= 0xFEFF
     near |= (units & 0xFE7F) == 0x1600
     near |= units == 0x180E
-    places = np.flatnonzero(near)
-    treatments = _TREATMENT[units[places]]
-    if not treatments.any():
-        return text
-    units = units.copy()
-    units[places[treatments == _TO_SPACE]] = ord(" ")
-    units = np.delete(units, places[treatments == _TO_NOTHING])
-    return units.tobytes().decode("utf-16-le", "surrogatepass")
+    found = units[near]
+    # A page has few different ones.
+    for code in set(found[_TREATMENT[found] > 0].tolist()):
+        text = text.replace(chr(code), " " if _TREATMENT[code] == _TO_SPACE else "")
+    return text
