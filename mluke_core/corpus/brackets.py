@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from mluke_core.corpus.expressions import NO_CHARACTER
 from mluke_core.corpus.inline import ADDRESS, PROTOCOL, decoded
 from mluke_core.corpus.reduce import protect
 from mluke_core.corpus.titles import INVALID, Titles
 
-_SIMPLE_INSIDE = r"[^][|\n<>{}]*+(?:\|[^][]*+)?+\]\]"
+_SIMPLE_INSIDE = rf"[^][|\n<>{{}}]*+(?:\|[^][{NO_CHARACTER}]*+)?+\]\]"
 # What the last third takes for a link.
 SIMPLE = rf"\[\[{_SIMPLE_INSIDE}"
 # [[http://… is an external link in brackets.

@@ -7,6 +7,8 @@ from html.entities import html5
 
 import numpy as np
 
+from mluke_core.corpus.expressions import holds_pair
+
 _TABS = re.compile(r"\n\t[ \t]*+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # ZWJ and ZWNJ shape words in Indic, Arabic and other scripts; between anything else they are noise.
@@ -71,7 +73,7 @@ def clean_characters(text: str) -> str:
     Soft hyphens, direction marks and zero-width spaces go; zero-width joiners stay where they
     belong to a word of a script that uses them. Line feeds stay.
     """
-    if "&" in text and "&zw" in text:
+    if holds_pair(text, "&z"):
         text = text.replace("&zwnj;", "\u200c").replace("&zwj;", "\u200d")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -82,16 +84,35 @@ def clean_characters(text: str) -> str:
         text = _replace_odd(text)
         if "\u200d" in text or "\u200c" in text:
             text = _STRAY_JOINERS.sub("", text)
-    while "  " in text:
-        # Quicker than replacing.
-        text = " ".join(text.split("  "))
-    return text
+    return _single_spaces(text)
+
+
+def _single_spaces(text: str) -> str:
+    """``text`` with one space where there were several.
+
+    Looked for in arrays, three times as fast as by splitting, for most pages hold few of them.
+    """
+    units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
+    if len(units) != len(text):  # some characters take two units
+        units = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    is_space = units == ord(" ")
+    superfluous = np.flatnonzero(is_space[1:] & is_space[:-1])
+    if not len(superfluous):
+        return text
+    kept: list[str] = []
+    position = 0
+    for place in superfluous.tolist():
+        kept.append(text[position:place])
+        position = place + 1
+    kept.append(text[position:])
+    return "".join(kept)
 
 
 def _replace_odd(text: str) -> str:
     """``text`` with odd spaces as spaces and without invisible characters.
 
-    As arrays of UTF-16 units, ten times as fast as one regular expression with these characters.
+    Looked for in an array of UTF-16 units, which is ten times as fast as one regular expression
+    with these characters.
     """
     units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
     # Comparisons run on many units at once, looking up does not: first the ranges they are in.
@@ -101,11 +122,8 @@ def _replace_odd(text: str) -> str:
     near |= units >= 0xFEFF
     near |= (units & 0xFE7F) == 0x1600
     near |= units == 0x180E
-    places = np.flatnonzero(near)
-    treatments = _TREATMENT[units[places]]
-    if not treatments.any():
-        return text
-    units = units.copy()
-    units[places[treatments == _TO_SPACE]] = ord(" ")
-    units = np.delete(units, places[treatments == _TO_NOTHING])
-    return units.tobytes().decode("utf-16-le", "surrogatepass")
+    found = units[near]
+    # A page has few different ones.
+    for code in set(found[_TREATMENT[found] > 0].tolist()):
+        text = text.replace(chr(code), " " if _TREATMENT[code] == _TO_SPACE else "")
+    return text

@@ -54,21 +54,21 @@ class PageSplitter:
     """
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self._rest = b""
         self.closed = False
 
     def feed(self, data: bytes) -> bytes:
         """Add a piece; return the bytes from the first to the last whole page (maybe none)."""
         searched = max(0, len(self._rest) - len(PAGE_END))
-        self._rest += data
-        end = self._rest.rfind(PAGE_END, searched)
+        data = self._rest + data if self._rest else data
+        end = data.rfind(PAGE_END, searched)
         if end < 0:
+            self._rest = data
             return b""
         end += len(PAGE_END)
-        begin = self._rest.find(PAGE_START)
-        pages = bytes(self._rest[begin:end]) if 0 <= begin < end else b""
-        del self._rest[:end]
-        return pages
+        begin = data.find(PAGE_START)
+        self._rest = data[end:]
+        return data[begin:end] if 0 <= begin < end else b""
 
     def too_long(self) -> bool:
         """Whether a page has begun that is longer than any page can be."""
@@ -79,8 +79,7 @@ class PageSplitter:
 
         The end of the root element is taken note of; what stands behind it is ignored.
         """
-        rest = bytes(self._rest)
-        self._rest.clear()
+        rest, self._rest = self._rest, b""
         if ROOT_END in rest:
             self.closed = True
         begin = rest.find(PAGE_START)
@@ -92,7 +91,12 @@ class PageSplitter:
 def parse_pages(data: bytes) -> Iterator[Page | BrokenPage]:
     """Parse a run of ``<page>`` elements."""
     try:
-        root = etree.fromstring(b"<m>" + data + b"</m>", safe_parser())
+        # Fed in parts, for megabytes need not be copied to be enclosed.
+        parser = safe_parser()
+        parser.feed(b"<pages>")
+        parser.feed(data)
+        parser.feed(b"</pages>")
+        root = parser.close()
     except etree.XMLSyntaxError:
         for match in _PAGE.finditer(data):
             yield _parse_alone(match.group())

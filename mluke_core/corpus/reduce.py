@@ -8,14 +8,16 @@ Each pass is one regular expression with possessive quantifiers over the whole p
 C speed. Such an expression sees bounded nesting and length only; what is larger, unclosed or
 hostile is left to a linear pass in Python behind it. No pass looks twice for a closing tag that
 does not exist, so the time for a page grows with its length alone. Whether a pass is needed is
-asked of single characters where possible: finding a string of two costs ten times as much.
+asked by :func:`mluke_core.corpus.expressions.holds_pair`, for ``in`` reads the whole page.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from mluke_core.corpus.characters import decode_entities
+from mluke_core.corpus.expressions import NO_CHARACTER, any_name, holds_pair
 from mluke_core.corpus.inline import split_lines
 from mluke_core.corpus.parameters import show_parameters
 from mluke_core.corpus.templates import SEPARATOR, TextTemplates
@@ -35,34 +37,36 @@ _STAND_IN = re.compile("[\x01-\x04\x0e-\x1b]")
 # Elements whose content is no running text: notes, formulas, code, pictures, data, and text that
 # shows only where the page is transcluded. <rt> and <rp> are the reading aids of <ruby>.
 DROPPED_ELEMENTS = (
-    "ref|math|chem|ce|gallery|timeline|score|syntaxhighlight|source|pre|imagemap|templatestyles|"
-    "graph|hiero|mapframe|maplink|inputbox|categorytree|indicator|references|templatedata|"
-    "includeonly|rt|rtc|rp|style|script|dynamicpagelist|charinsert|listing|phonos|"
-    "lqtpage|rss|section"
+    *("ref", "math", "chem", "ce", "gallery", "timeline", "score", "syntaxhighlight", "source"),
+    *("pre", "imagemap", "templatestyles", "graph", "hiero", "mapframe", "maplink", "inputbox"),
+    *("categorytree", "indicator", "references", "templatedata", "includeonly", "rt", "rtc", "rp"),
+    *("style", "script", "dynamicpagelist", "charinsert", "listing", "phonos", "lqtpage", "rss"),
+    "section",
 )
+_NOWIKI = any_name(["nowiki"])
 _COMMENT = r"!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z)"
 # How many other tags the fast expressions look across for a closing tag.
 _NEAR = 40
 # One pass from left to right: what begins first hides what begins inside it.
 _ANGLES = re.compile(
-    rf"<(?:({DROPPED_ELEMENTS})(?=[\s/>])[^<>]*+"  # 1
-    rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/\1[\s>])[^<]*+){{0,{_NEAR}}}+)</\1\s*+>)"
+    rf"<(?:({any_name(DROPPED_ELEMENTS)})(?=[\s/>])[^<>{NO_CHARACTER}]*+"  # 1
+    rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/(?i:\1)[\s>])[^<]*+){{0,{_NEAR}}}+)</(?i:\1)\s*+>)"
     rf"|({_COMMENT})(?:[ \t]*+<{_COMMENT})*+(?:[ \t]++(?=\n|\Z))?+"  # 2
-    rf"|(nowiki)(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 3, its content 4
-    rf"((?:[^<]*+(?:<(?!/nowiki)[^<]*+){{0,{_NEAR}}}+))</nowiki\s*+>)"
-    r"|(table)(?=[\s>])"  # 5
-    r"|/?+(?:no|only)include\s*+/?+>)",
-    re.IGNORECASE,
+    rf"|({_NOWIKI})(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 3, its content 4
+    rf"((?:[^<]*+(?:<(?!/{_NOWIKI})[^<]*+){{0,{_NEAR}}}+))</{_NOWIKI}\s*+>)"
+    rf"|({any_name(['table'])})(?=[\s>])"  # 5
+    rf"|/?+{any_name(['noinclude', 'onlyinclude'])}\s*+/?+>)"
 )
 _COMMENT_LINES = re.compile(rf"\n[ \t]*+{_COMMENT_LINE}(?=\n)")
 _ELEMENT_GROUP, _COMMENT_GROUP, _TABLE_GROUP = 1, 2, 5
 _IN_TAG = re.compile(r"<[a-zA-Z][^<>]*+\Z")
 _LONGEST_TAG = 500
-_OPENERS = re.compile(rf"<({DROPPED_ELEMENTS}|nowiki)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
-_CLOSERS = {
-    name: re.compile(rf"</{name}\s*+>", re.IGNORECASE)
-    for name in [*DROPPED_ELEMENTS.split("|"), "nowiki"]
-}
+_OPENERS = re.compile(rf"<({any_name([*DROPPED_ELEMENTS, 'nowiki'])})(?=[\s/>])[^<>]*+>")
+
+
+@cache
+def _closer(name: str) -> re.Pattern[str]:
+    return re.compile(rf"</{any_name([name])}\s*+>")
 
 
 _BRACES = re.compile(r"\{\{|\}\}")
@@ -106,10 +110,10 @@ class Reducer:
             text = self._drop_templates(text)
         elif "}" in text:
             text = text.replace("}}", "")
-        if self._html_table or ("{" in text and "{|" in text):
+        if self._html_table or holds_pair(text, "{|"):
             text = _drop_tables(text, self._html_table)
         text = split_lines("\n" + text)[1:]
-        if self._variants is not None and "-{" in text:
+        if self._variants is not None and holds_pair(text, "-{"):
             text = self._variants.convert(text)
         return text, self._protected
 
@@ -117,6 +121,9 @@ class Reducer:
         group = match.lastindex
         text = match.string
         start, end = match.span()
+        if group == _ELEMENT_GROUP:
+            following = text[end : end + 1]
+            return SEPARATOR if following.isalnum() or following in ("[", "'") else ""
         if group == _COMMENT_GROUP:
             if text.startswith("\n", end) and _starts_line(text, start, " \t"):
                 self._comment_lines = True
@@ -127,9 +134,6 @@ class Reducer:
         if group == _TABLE_GROUP:
             self._html_table = True
             return match.group()
-        if group == _ELEMENT_GROUP:
-            following = text[end : end + 1]
-            return SEPARATOR if following.isalnum() or following in ("[", "'") else ""
         self._protected = True
         content = match.group(4) or ""
         if _IN_TAG.search(text, max(0, start - _LONGEST_TAG), start):
@@ -141,7 +145,7 @@ class Reducer:
             text = show_parameters(text, protect("{{{"), protect("}}}"))
             self._protected = True
         text = self._templates.expand(text)
-        if ("{" in text and "{{" in text) or ("}" in text and "}}" in text):
+        if holds_pair(text, "{{") or holds_pair(text, "}}"):
             text = _drop_deep_templates(text)
         return text
 
@@ -176,7 +180,7 @@ def _drop_long_elements(text: str) -> str:
             continue
         if name in unclosed:
             continue
-        closer = _CLOSERS[name].search(text, match.end())
+        closer = _closer(name).search(text, match.end())
         if closer is None:
             unclosed.add(name)
             continue
@@ -222,9 +226,11 @@ def _drop_tables(text: str, html: bool) -> str:
         text = "\n" + text
         for _ in range(_TABLE_PASSES):
             text, count = _INNERMOST_TABLE.subn("\n\n", text)
-            if not count or "{|" not in text:
+            if not count:
                 break
-    return _drop_other_tables(text) if html or "{|" in text else text
+            if not holds_pair(text, "{|"):
+                return text
+    return _drop_other_tables(text)
 
 
 def _drop_other_tables(text: str) -> str:

@@ -19,6 +19,7 @@ from functools import cache, partial
 from importlib import resources
 from typing import Any, TypeVar
 
+from mluke_core.corpus.expressions import NO_CHARACTER, holds_pair
 from mluke_core.corpus.measures import measure
 from mluke_core.corpus.template_patterns import (
     Arguments,
@@ -135,7 +136,7 @@ def _known(language: str, enabled: bool) -> _Known:
 
 
 def _nested(depth: int) -> str:
-    inner = r"[^{}]++|\{(?!\{)|\}(?!\})"
+    inner = rf"[^{{}}{NO_CHARACTER}]++" + r"|\{(?!\{)|\}(?!\})"
     return f"(?:{inner}|" + r"\{\{" + _nested(depth - 1) + r"\}\})*+" if depth else f"(?:{inner})*+"
 
 
@@ -169,7 +170,7 @@ class TextTemplates:
         """``text`` with these templates replaced by their text and without all others."""
         for _ in range(_PASSES):
             text, count = _TEMPLATE.subn(self._shown, text)
-            if not count or "{" not in text or "{{" not in text:
+            if not count or not holds_pair(text, "{{"):
                 break
         return text
 

@@ -20,6 +20,12 @@ _SPACE = re.compile("[ _\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
 _ILLEGAL = re.compile("[\x00-\x1f\x7f<>\\[\\]{}|\ufffd]|%[0-9A-Fa-f]{2}|&#?\\w+;|~~~")
 _RELATIVE = re.compile(r"\.{1,2}(?:/.*)?|.*/\.{1,2}(?:/.*)?")
+# Nearly all titles: one word or several, in which nothing is to be decoded, left out or refused.
+_WORD = (
+    r"[^%&:#_/<>\[\]{}|~\ufffd\x00-\x20\x7f-\xa0"
+    r"\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f\u3000]++"
+)
+_PLAIN = re.compile(rf"(?=\w){_WORD}(?: {_WORD})*+")
 # Languages whose 'i' is upper-cased to a dotted capital by MediaWiki.
 _DOTTED_I = frozenset({"tr", "az", "kk", "kaa"})
 
@@ -102,6 +108,10 @@ class Titles:
         return self.wiki.namespaces.get(_SPACE.sub(" ", prefix).strip().lower(), 0)
 
     def _parse(self, raw: str) -> Target:
+        wiki = self.wiki
+        if len(raw) * 4 <= MAXIMUM_TITLE_BYTES and _PLAIN.fullmatch(raw):
+            title = upper_first(raw, wiki.language) if wiki.first_letter else raw
+            return Target(ARTICLE, title, "", False)
         text = raw
         changed = False
         if "%" in text:
@@ -127,7 +137,6 @@ class Titles:
         if not text:
             return Target("section", "", fragment, False) if fragment else INVALID
         kind, hidden, prefix = ARTICLE, False, ""
-        wiki = self.wiki
         while ":" in text:
             before, _, rest = text.partition(":")
             name = before.strip(" ").lower()

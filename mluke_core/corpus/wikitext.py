@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 
 from mluke_core.corpus.brackets import SIMPLE, is_block, simplify_links
 from mluke_core.corpus.characters import ENTITY, clean_characters, decode_entities, drop_controls
+from mluke_core.corpus.expressions import NO_CHARACTER, any_name
 from mluke_core.corpus.inline import (
     ADDRESS,
     BLOCK_TAGS,
@@ -32,14 +34,14 @@ from mluke_core.corpus.templates import TextTemplates
 from mluke_core.corpus.titles import ARTICLE, INVALID, Titles
 from mluke_core.corpus.wikis import Wiki
 
-_TAGS = "|".join(sorted(BLOCK_TAGS | INLINE_TAGS | {"br"}, key=lambda name: (-len(name), name)))
+_TAGS = any_name(BLOCK_TAGS | INLINE_TAGS | {"br"})
 # One group, so that splitting gives plain text and markup in turn.
 _MARKUP = (
     rf"({SIMPLE}%s"
     rf"|\[{ADDRESS}"
     r"|\]"
     r"|''+"
-    rf"|</?+(?i:{_TAGS})(?=[\s/>])[^<>]*+>"
+    rf"|</?+{_TAGS}(?=[\s/>])[^<>{NO_CHARACTER}]*+>"
     rf"|{ENTITY}"
     r"|__(?:[^\W_]+(?:_[^\W_]+)*+)__"
     # Blank lines, then what the next line begins with: a heading, a list, a rule, the remains of a
@@ -79,9 +81,25 @@ _TAG_NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 ) = range(13)
 _Effect = tuple[int, str, str]
 """What it does; its text, or of a line the kind of paragraph that may begin; and of a link the
-article's title, or the reason why it is no link to one."""
+article's title, or the reason why it is no link to one; of quotes, whether they are italic too."""
 _REMEMBERED = 100_000
 _REMEMBERED_LENGTH = 100
+
+
+class _Effects(dict[str, _Effect]):
+    """What pieces of markup do, found out when asked for and remembered."""
+
+    def __init__(self, find_out: Callable[[str], _Effect]) -> None:
+        super().__init__()
+        self._find_out = find_out
+
+    def __missing__(self, markup: str) -> _Effect:
+        effect = self._find_out(markup)
+        if len(markup) <= _REMEMBERED_LENGTH:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[markup] = effect
+        return effect
 
 
 class WikitextExtractor:
@@ -121,7 +139,7 @@ class WikitextExtractor:
         self._cut = re.compile(_MARKUP % trail).split
         prefix = wiki.prefix if link_trails else ""
         self._prefix = re.compile(f"[{prefix}]") if prefix else None
-        self._effects: dict[str, _Effect] = {}
+        self._effects = _Effects(self._effect)
 
     def __call__(self, text: str) -> list[Paragraph]:
         """Paragraphs of a page."""
@@ -150,6 +168,7 @@ class WikitextExtractor:
 
     def _scan(self, source: str, columns: Columns) -> None:
         starts, ends, targets = columns.starts, columns.ends, columns.targets
+        texts, kinds, counts = columns.texts, columns.kinds, columns.links
         parts: list[str] = []
         length = 0
         first = len(starts)  # link of the paragraph
@@ -160,13 +179,14 @@ class WikitextExtractor:
         rough = False
         bold = italic = external = 0
         bold_marks: list[tuple[int, int]] = []
-        effects, prefix = self._effects, self._prefix
+        prefix = self._prefix
+        # Plain text and markup in turn; nothing is behind the end.
         pieces = iter(self._cut(source))
-        for plain, markup in zip(pieces, pieces, strict=False):  # nothing is behind the end
+        effects = map(self._effects.__getitem__, pieces)
+        for plain, (effect, payload, title) in zip(pieces, effects, strict=False):
             if plain:
                 parts.append(plain)
                 length += len(plain)
-            effect, payload, title = effects.get(markup) or self._effect(markup)
             if effect == _LINK:
                 if prefix is not None and plain:
                     starts.append(length - prefix_length(plain, prefix))
@@ -198,7 +218,13 @@ class WikitextExtractor:
                     rough = True
                     continue
                 if parts:
-                    self._finish(columns, parts, first, kind, rough)
+                    text = "".join(parts)
+                    if rough or kind not in _KINDS or text[0] == " " or text[-1] == " ":
+                        self._finish(columns, text, first, kind, rough)
+                    else:
+                        texts.append(text)
+                        kinds.append(kind)
+                        counts.append(len(starts) - first)
                     parts, first, length = [], len(starts), 0
                 line_length = line_part = 0
                 kind = payload or "text"
@@ -212,10 +238,10 @@ class WikitextExtractor:
                     parts.append(payload)
                     length += len(payload)
                 bold += 1
-                if len(markup) < _BOLD_AND_ITALIC:
-                    bold_marks.append((len(parts), length))
-                else:
+                if title:
                     italic += 1
+                else:
+                    bold_marks.append((len(parts), length))
             elif effect == _TEXT:
                 rough = True
                 parts.append(payload)
@@ -285,16 +311,13 @@ class WikitextExtractor:
             links = columns.take_links(first)
             columns.put_links(link for link in links if link[0] < start)
             behind = [(s - start, e - start, target) for s, e, target in links if s >= start]
-            self._finish(columns, parts[:line], first, kind, True)
+            self._finish(columns, "".join(parts[:line]), first, kind, True)
             parts, first = parts[line:], len(columns.starts)
             columns.put_links(behind)
-        self._finish(columns, parts, first, kind, True)
+        self._finish(columns, "".join(parts), first, kind, True)
 
-    def _finish(
-        self, columns: Columns, parts: list[str], first: int, kind: str, rough: bool
-    ) -> None:
-        """Add the paragraph that ``parts`` make up, if there is anything in it."""
-        text = "".join(parts)
+    def _finish(self, columns: Columns, text: str, first: int, kind: str, rough: bool) -> None:
+        """Add a paragraph, if there is anything in it."""
         gap = text[0] == " "
         if (rough and "  " in text) or (gap and len(columns.starts) > first):
             text, links = collapse_spaces(text, columns.take_links(first))
@@ -312,13 +335,8 @@ class WikitextExtractor:
             columns.links.append(len(columns.starts) - first)
 
     def _effect(self, markup: str) -> _Effect:
-        """What a piece of markup does; remembered."""
-        effect = self._link(markup) if markup.startswith("[[") else _effect_of(markup)
-        if len(markup) <= _REMEMBERED_LENGTH:
-            if len(self._effects) >= _REMEMBERED:
-                self._effects.clear()
-            self._effects[markup] = effect
-        return effect
+        """What a piece of markup does."""
+        return self._link(markup) if markup.startswith("[[") else _effect_of(markup)
 
     def _link(self, markup: str) -> _Effect:
         """What ``[[target|label]]trail`` shows, and where it leads."""
@@ -385,7 +403,9 @@ def _effect_of(markup: str) -> _Effect:
         run = len(markup)
         if run == 2:
             return _ITALIC, "", ""
-        return _QUOTES, "'" * (1 if run == 4 else max(run - _BOLD_AND_ITALIC, 0)), ""
+        is_both = run >= _BOLD_AND_ITALIC
+        shown = "'" * (run - _BOLD_AND_ITALIC if is_both else run == 4)
+        return _QUOTES, shown, "italic" if is_both else ""
     if first == "<":
         match = _TAG_NAME.match(markup)
         name = match.group(1).lower() if match else ""

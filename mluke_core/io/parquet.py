@@ -60,7 +60,7 @@ def string_array(values: Sequence[str | None]) -> pa.Array:
         present = [value is not None for value in values]
         valid = pa.py_buffer(np.packbits(present, bitorder="little"))
     offsets = np.zeros(len(encoded) + 1, np.int32)
-    np.cumsum(list(map(len, encoded)), out=offsets[1:])
+    np.cumsum(np.fromiter(map(len, encoded), np.int32, len(encoded)), out=offsets[1:])
     data = pa.py_buffer(b"".join(encoded))
     return pa.Array.from_buffers(pa.string(), len(encoded), [valid, pa.py_buffer(offsets), data])
 

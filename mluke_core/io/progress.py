@@ -6,8 +6,10 @@ import logging
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 log = logging.getLogger("mluke")
 
@@ -36,18 +38,20 @@ class Progress:
         self.count = initial
         self._initial = initial
         self._start = self._last_line = time.monotonic()
-        self._bar = (
-            tqdm(
-                total=total,
-                desc=description,
-                unit=unit,
-                initial=initial,
-                unit_scale=True,
-                leave=False,
-                dynamic_ncols=True,
-            )
-            if sys.stderr.isatty()
-            else None
+        self._bar = self._draw_bar() if sys.stderr.isatty() else None
+
+    def _draw_bar(self) -> tqdm[Any]:
+        # Importing it takes a sixth of a short step's start, and jobs have no terminal.
+        from tqdm import tqdm
+
+        return tqdm(
+            total=self.total,
+            desc=self.description,
+            unit=self.unit,
+            initial=self._initial,
+            unit_scale=True,
+            leave=False,
+            dynamic_ncols=True,
         )
 
     def update(self, amount: float = 1, note: str = "") -> None:

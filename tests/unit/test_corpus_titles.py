@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mluke_core.corpus.siteinfo import SiteInfo
 from mluke_core.corpus.titles import Titles, upper_first
@@ -128,3 +130,9 @@ def test_every_language_knows_its_own_words(language: str) -> None:
 
 def test_there_are_the_24_languages_and_serbian() -> None:
     assert len(known_languages()) == 25 and "sr" in known_languages()
+
+
+@given(st.text(st.sampled_from("aİiǆé語Ω  _\xa0\u2009\u200e#%4&amp;<[|~./\n\t\x7f"), min_size=1))
+def test_a_plain_title_is_what_taking_it_apart_gives(raw: str) -> None:
+    # A colon in front changes nothing about an article, but is nothing that a plain title has.
+    assert titles().parse(raw) == titles().parse(":" + raw)
