@@ -18,6 +18,7 @@ from mluke_core.modeling.config import ModelConfig
 from mluke_core.modeling.initialization import add_entities, random_model
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.prediction import MlukeForPrediction, Targets
+from mluke_core.pretraining.flops import step_flops
 
 BATCH, PEER_BATCH = 32, 8
 MATRIX = 8192
@@ -34,7 +35,7 @@ def gpu_rows(quick: bool) -> list[Row]:
     batches = [_move(batch, device) for batch in make_batches(2, 2 if small else BATCH, sizes)]
     seconds = _time(lambda number: _ours(model, batches[number % 2]), steps, device)
     sequences = sum(batch.size for batch, _ in batches) / 2
-    operations = sum(_operations(model.config, *batch) for batch in batches) / 2
+    operations = sum(step_flops(model.config, *batch, "all", True) for batch in batches) / 2
     peak = matrix_rate(device, 256 if small else MATRIX)
     print(profile(model, batches[0], device))
     peer = transformers_luke(_model(sizes, small)).to(device).train()
@@ -112,21 +113,6 @@ def matrix_rate(device: torch.device, size: int) -> float:
     """Floating point operations per second of a bf16 matrix product."""
     left, right = torch.randn(2, size, size, device=device).bfloat16()
     return 2 * size**3 / _time(lambda _: left @ right, 10, device)
-
-
-def _operations(config: ModelConfig, batch: PackedBatch, targets: Targets) -> float:
-    """Operations that the step needs: what it computes twice to save memory does not count."""
-    hidden, inner = config.hidden_size, config.intermediate_size
-    rows = len(batch.layout_L)
-    linear = config.layers * rows * (4 * hidden**2 + 2 * hidden * inner)
-    attention = config.layers * sum(
-        count * 2 * length**2 * hidden for count, length in batch.blocks
-    )
-    words, entities = len(targets.words_W), len(targets.entities_K)
-    narrow = config.entity_embedding_size
-    heads = words * hidden * (hidden + config.vocabulary_size)
-    heads += entities * narrow * (hidden + config.entity_count)
-    return 3 * 2.0 * (linear + attention + heads)
 
 
 def profile(
