@@ -81,7 +81,7 @@ def measure(which: str, size: str) -> None:
     """Print CPU seconds of an update, and the peak of all above the weights."""
     import torch
     from _pretraining_batches import make_batches
-    from pretraining import build, sizes_of, status
+    from pretraining import build, memory_of_process, sizes_of
 
     from mluke_core.pretraining.distributed import start_world
     from mluke_core.pretraining.engine import Engine, import_deepspeed
@@ -95,7 +95,7 @@ def measure(which: str, size: str) -> None:
     import_deepspeed()
     sum(float(parameter.detach().sum()) for parameter in model.parameters())  # touch every page
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    base = status("VmRSS")
+    base = memory_of_process("VmRSS")
     engine = Engine(model, settings, world)
     engine.set_learning_rate(settings.learning_rate)
     seconds = []
@@ -105,7 +105,7 @@ def measure(which: str, size: str) -> None:
             torch.manual_seed(number)
             engine.accumulate(*batch, number == len(batches) - 1)
         seconds.append(cpu_seconds() - started)
-    peak = status("VmHWM") - base
+    peak = memory_of_process("VmHWM") - base
     print(json.dumps({"seconds": statistics.median(seconds[1:]), "peak": peak}))
 
 

@@ -191,13 +191,14 @@ def child(which: str, precision: str, size: str) -> None:
     batch = make_batches(1, BATCH, sizes_of(quick))[0]
     sum(float(parameter.detach().sum()) for parameter in model.parameters())  # touch every page
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    base = status("VmRSS")
+    base = memory_of_process("VmRSS")
     for _ in range(2):
         step(loss, batch, precision)
-    print(json.dumps({"peak": status("VmHWM") - base}))
+    print(json.dumps({"peak": memory_of_process("VmHWM") - base}))
 
 
-def status(field: str) -> int:
+def memory_of_process(field: str) -> int:
+    """Bytes of this process: ``VmRSS``, or ``VmHWM``, its peak."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024

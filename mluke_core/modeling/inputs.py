@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class PackedBatch:
 
     def to(self, device: torch.device) -> PackedBatch:
         """The batch on a device."""
-        tensors = {
+        tensors: dict[str, Any] = {
             name: copy_to(value, device)
             for name, value in vars(self).items()
             if isinstance(value, torch.Tensor)
