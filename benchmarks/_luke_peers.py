@@ -3,7 +3,8 @@
 (a) ``transformers.LukeForMaskedLM`` with its word decoder tied again.
 (b) A re-statement of the authors' step from what is known of it (docs/protocol.md): every batch
 padded to its longest row, attention written out, the position embeddings of all words of all
-mentions held before they are averaged, and a full softmax, at masked positions only.
+mentions held before they are averaged, a full softmax at masked positions only, and the right
+guesses counted (``luke/pretraining/model.py``).
 
 Shapes: B sequences, S words, E entities, R = S + E rows, M words of a mention, H hidden size, N
 heads, V vocabulary, K masked.
@@ -11,11 +12,8 @@ heads, V vocabulary, K masked.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -128,75 +126,9 @@ def _masked_loss(
 ) -> torch.Tensor:
     masked_BR = labels_BR != IGNORED
     features_KD = head(hidden_BRH[masked_BR])
-    return F.cross_entropy(F.linear(features_KD, table_VD, head.bias), labels_BR[masked_BR])
-
-
-def mask_by_token(
-    word_ids: Sequence[int],
-    token_of: Callable[[int], str | None],
-    vocabulary: int,
-    mask_id: int,
-    longest: int,
-) -> dict[str, np.ndarray]:
-    """The authors' way to mask one sequence, token by token in Python.
-
-    The ids become token strings (they tell subwords apart for whole-word masking, which mLUKE
-    leaves off), each token becomes a group of its own, and the groups are walked in random order
-    with one draw each. Returns arrays of ``longest`` places.
-    """
-    ids = np.full(longest, 1)
-    ids[: len(word_ids) + 2] = np.concatenate([[0], word_ids, [2]])
-    groups = []
-    for place, _ in enumerate([token_of(number) for number in word_ids], 1):
-        groups.append([place])
-    wanted = max(1, round(len(word_ids) * 0.15))
-    labels = np.full(longest, -1)
-    done = 0
-    for number in np.random.permutation(len(groups)):
-        group = groups[number]
-        if len(group) > wanted - done:
-            continue
-        draw = random.random()
-        for place in group:
-            labels[place] = ids[place]
-            done += 1
-            if draw < 0.8:
-                ids[place] = mask_id
-            elif draw < 0.9:
-                ids[place] = random.randrange(vocabulary)
-        if done == wanted:
-            break
-    kept = np.zeros(longest, dtype=np.int64)
-    kept[: len(word_ids) + 2] = 1
-    return {"word_ids": ids, "word_attention_mask": kept, "masked_lm_labels": labels}
-
-
-def entities_by_token(
-    entity_ids: Sequence[int], starts: Sequence[int], ends: Sequence[int], most: int, mention: int
-) -> dict[str, np.ndarray]:
-    """The authors' way to lay out and mask the entities of one sequence."""
-    ids = np.zeros(most, dtype=np.int64)
-    ids[: len(entity_ids)] = entity_ids
-    positions = np.full((most, mention), -1)
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        positions[number, : end - start] = range(start + 1, end + 1)
-    labels = np.full(most, -1)
-    wanted = max(1, round(len(entity_ids) * 0.15))
-    for number in np.random.permutation(len(entity_ids))[:wanted]:
-        labels[number] = ids[number]
-        ids[number] = 2
-    kept = np.zeros(most, dtype=np.int64)
-    kept[: len(entity_ids)] = 1
-    return {
-        "entity_ids": ids,
-        "entity_position_ids": positions,
-        "entity_attention_mask": kept,
-        "masked_entity_labels": labels,
-    }
-
-
-def stacked(features: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-    """A padded batch of tensors, as their training step takes it."""
-    return {
-        name: torch.from_numpy(np.stack([one[name] for one in features])) for name in features[0]
-    }
+    labels_K = labels_BR[masked_BR]
+    scores_KV = F.linear(features_KD, table_VD, head.bias)
+    loss = F.cross_entropy(scores_KV, labels_K)
+    # They count the right guesses of every step, as ours does.
+    (scores_KV.detach().argmax(1) == labels_K).sum().item()
+    return loss

@@ -11,15 +11,18 @@ Shapes: B sequences, S longest, E most entities, M longest mention.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from mluke_core.modeling.inputs import PackedBatch
 from mluke_core.modeling.prediction import Targets
 from mluke_core.pretraining.collate import MaskShares, Vocabulary, collate
-from mluke_core.pretraining.shards import Row
+from mluke_core.pretraining.shards import COLUMNS, Row
 
 WORDS_OF_SEQUENCE = (
     *(5, 299, 439, 459, 468, 475, 479, 483, 486, 489, 492),
@@ -94,6 +97,20 @@ def make_rows(count: int, sizes: Sizes, seed: int) -> list[Row]:
             )
         )
     return rows
+
+
+def write_rows(rows: Sequence[Row], path: Path) -> Path:
+    """Rows as ``unpack_shard`` leaves them, for :class:`UnpackedRows`. Returns the path."""
+    columns = [
+        pa.array([getattr(row, name) for row in rows], pa.list_(kind))
+        for name, kind in zip(
+            COLUMNS, (pa.int32(), pa.int32(), pa.int16(), pa.int16()), strict=True
+        )
+    ]
+    batch = pa.record_batch(columns, names=list(COLUMNS))
+    with pa.ipc.new_file(path, batch.schema) as sink:
+        sink.write_batch(batch)
+    return path
 
 
 def make_batches(

@@ -3,14 +3,16 @@
 Every path computes the same; which is fastest depends on the device.
 
 Shapes: L rows of all sequences, N heads, D size of a head, H = N * D, B sequences of a block,
-S rows of each.
+S rows of each, R rows that are read.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -34,17 +36,22 @@ class SelfAttention(nn.Module):
         self.value = Linear(hidden_size, hidden_size)
         self.output = Linear(hidden_size, hidden_size)
 
-    def forward(self, hidden_LH: torch.Tensor, blocks: Blocks) -> torch.Tensor:
-        """Attend within each sequence. Returns L x H."""
-        rows, hidden_size = hidden_LH.shape
-        shape = (rows, self.heads, hidden_size // self.heads)
-        query_LND = self.query(hidden_LH).view(shape)
-        key_LND = self.key(hidden_LH).view(shape)
-        value_LND = self.value(hidden_LH).view(shape)
+    def forward(
+        self, hidden_LH: torch.Tensor, blocks: Blocks, rows_R: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Attend within each sequence. Returns L x H, or R x H for ``rows_R`` (ascending) alone."""
+        heads = (self.heads, hidden_LH.shape[1] // self.heads)
+        key_LND = self.key(hidden_LH).unflatten(1, heads)
+        value_LND = self.value(hidden_LH).unflatten(1, heads)
         probability = self.dropout if self.training else 0.0
+        if rows_R is not None and hidden_LH.device.type != "cuda":
+            query_RND = self.query(hidden_LH[rows_R]).unflatten(1, heads)
+            mixed = attend_rows(query_RND, key_LND, value_LND, blocks, rows_R, probability)
+            return self.output(mixed.flatten(1))
+        query_LND = self.query(hidden_LH).unflatten(1, heads)
         attend = attend_jagged if hidden_LH.device.type == "cuda" else attend_blocks
-        mixed_LND = attend(query_LND, key_LND, value_LND, blocks, probability)
-        return self.output(mixed_LND.reshape(rows, hidden_size))
+        mixed = attend(query_LND, key_LND, value_LND, blocks, probability)
+        return self.output((mixed if rows_R is None else mixed[rows_R]).flatten(1))
 
 
 def attend_blocks(
@@ -61,15 +68,51 @@ def attend_blocks(
     for (count, length), *rows in zip(
         blocks, query_LND.split(sizes), key_LND.split(sizes), value_LND.split(sizes), strict=True
     ):
-        query, key, value = (
-            part.view(count, length, *part.shape[1:]).transpose(1, 2) for part in rows
-        )
-        if probability:
-            mixed_BNSD = _DroppedAttention.apply(query, key, value, probability)
-        else:
-            mixed_BNSD = F.scaled_dot_product_attention(query, key, value)
-        mixed.append(mixed_BNSD.transpose(1, 2).flatten(0, 1))
+        query, key, value = (part.unflatten(0, (count, length)) for part in rows)
+        mixed.append(_attend(query, key, value, probability))
     return torch.cat(mixed) if mixed else query_LND
+
+
+def attend_rows(
+    query_RND: torch.Tensor,
+    key_LND: torch.Tensor,
+    value_LND: torch.Tensor,
+    blocks: Blocks,
+    rows_R: torch.Tensor,
+    probability: float = 0.0,
+) -> torch.Tensor:
+    """The rows that are read, ascending, attend to all rows of their sequence. Returns R x N x D.
+
+    Neighbouring sequences with as many rows, and as many rows that are read, go in one call.
+    """
+    lengths = np.repeat([length for _, length in blocks], [count for count, _ in blocks])
+    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    limits = np.searchsorted(rows_R.numpy(), starts)
+    counts = np.diff(limits)
+    changes = np.flatnonzero((np.diff(lengths) != 0) | (np.diff(counts) != 0)) + 1
+    mixed = []
+    for first, last in pairwise([0, *changes.tolist(), len(lengths)]):
+        read = slice(int(limits[first]), int(limits[last]))
+        if read.start < read.stop:
+            whole = slice(int(starts[first]), int(starts[last]))
+            query, key, value = (
+                part.unflatten(0, (last - first, -1))
+                for part in (query_RND[read], key_LND[whole], value_LND[whole])
+            )
+            mixed.append(_attend(query, key, value, probability))
+    return torch.cat(mixed) if mixed else query_RND
+
+
+def _attend(
+    query_BRND: torch.Tensor, key_BSND: torch.Tensor, value_BSND: torch.Tensor, probability: float
+) -> torch.Tensor:
+    """Attention within sequences of equal length. Returns their rows one after the other."""
+    query, key, value = (part.transpose(1, 2) for part in (query_BRND, key_BSND, value_BSND))
+    if probability:
+        mixed_BNRD: torch.Tensor = _DroppedAttention.apply(query, key, value, probability)
+    else:
+        mixed_BNRD = F.scaled_dot_product_attention(query, key, value)
+    return mixed_BNRD.transpose(1, 2).flatten(0, 1)
 
 
 def attend_jagged(

@@ -6,7 +6,7 @@ embeddings of their mention (mLUKE, section 2; the paper says sum, every release
 expects the mean). There is no entity-aware attention.
 
 Shapes: T words, E entities, L = T + E rows, M (entity, position) pairs, H hidden size, N rows of
-a table.
+a table, R rows that are read.
 """
 
 from __future__ import annotations
@@ -96,14 +96,19 @@ class Layer(nn.Module):
         self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout)
 
-    def forward(self, hidden_LH: torch.Tensor, blocks: tuple[tuple[int, int], ...]) -> torch.Tensor:
-        """One layer over packed sequences. Returns L x H."""
-        mixed_LH = self.dropout(self.attention(hidden_LH, blocks))
-        hidden_LH = self.attention_norm(mixed_LH + hidden_LH)
+    def forward(
+        self,
+        hidden_LH: torch.Tensor,
+        blocks: tuple[tuple[int, int], ...],
+        rows_R: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """One layer over packed sequences. Returns L x H, or R x H for ``rows_R`` (ascending)."""
+        mixed = self.dropout(self.attention(hidden_LH, blocks, rows_R))
+        hidden = hidden_LH if rows_R is None else hidden_LH[rows_R]
+        hidden = self.attention_norm(mixed + hidden)
         contract = self.contract
-        changed_LH = gelu_linear(self.expand(hidden_LH), contract.weight, contract.bias)
-        changed_LH = self.dropout(changed_LH)
-        return self.norm(changed_LH + hidden_LH)
+        changed = gelu_linear(self.expand(hidden), contract.weight, contract.bias)
+        return self.norm(self.dropout(changed) + hidden)
 
 
 class WordTable(Protocol):
@@ -181,11 +186,18 @@ class MlukeEncoder(Encoder):
         hidden_LH = self.encode(batch).float()
         return EncoderOutput(hidden_LH[batch.word_rows_T], hidden_LH[batch.entity_rows_E])
 
-    def encode(self, batch: PackedBatch, sparse_gradients: bool = False) -> torch.Tensor:
+    def encode(
+        self,
+        batch: PackedBatch,
+        sparse_gradients: bool = False,
+        rows_R: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Final hidden states in the batch's inner order, L x H, under autocast in its type: pick
         rows from it by ``batch.word_rows_T`` and ``batch.entity_rows_E``.
 
         Args:
+            rows_R: the only rows that are read, ascending: the last layer is computed for no
+                others, and R x H returned.
             sparse_gradients: the word and entity tables get sparse gradients: for a loss that
                 gives them dense ones as well, through heads that share the tables.
 
@@ -209,6 +221,7 @@ class MlukeEncoder(Encoder):
             # Once, instead of before every matrix product.
             rows_LH = rows_LH.to(torch.get_autocast_dtype(device))
         hidden_LH = rows_LH[batch.layout_L]
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             hidden_LH = layer(hidden_LH, batch.blocks)
-        return hidden_LH
+        hidden: torch.Tensor = self.layers[-1](hidden_LH, batch.blocks, rows_R)
+        return hidden

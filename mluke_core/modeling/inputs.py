@@ -132,6 +132,8 @@ def pack_arrays(
     _check_spans(word_lengths, entity_lengths, starts_E, ends_E)
     mention_lengths = ends_E - starts_E
     mention_starts = _offsets(mention_lengths)[:-1]
+    mention_positions = np.repeat(starts_E - mention_starts, mention_lengths)
+    mention_positions += np.arange(len(mention_positions))
     lengths = word_lengths + entity_lengths
     order = np.argsort(lengths, kind="stable")
     row_starts = np.empty_like(lengths)
@@ -142,8 +144,9 @@ def pack_arrays(
     word_rows = _runs(numbers, row_starts, word_lengths)
     entity_rows = _runs(numbers, row_starts + word_lengths, entity_lengths)
     # Sorted by length, and in each sequence its words before its entities.
-    firsts = np.stack([word_offsets[:-1], entity_offsets[:-1] + len(word_ids_T)], axis=1)
-    runs = np.stack([word_lengths, entity_lengths], axis=1)
+    firsts, runs = np.empty((2, len(lengths), 2), dtype=np.int64)
+    firsts[:, 0], firsts[:, 1] = word_offsets[:-1], entity_offsets[:-1] + len(word_ids_T)
+    runs[:, 0], runs[:, 1] = word_lengths, entity_lengths
     layout = _runs(numbers, firsts[order].ravel(), runs[order].ravel())
     blocks = [(len(list(group)), length) for length, group in groupby(lengths[order].tolist())]
 
@@ -154,7 +157,7 @@ def pack_arrays(
         word_ids_T=tensor(word_ids_T),
         word_positions_T=tensor(word_positions),
         entity_ids_E=tensor(entity_ids_E),
-        mention_positions_M=tensor(np.repeat(starts_E, mention_lengths) + _ranges(mention_lengths)),
+        mention_positions_M=tensor(mention_positions),
         mention_starts_E=tensor(mention_starts),
         layout_L=tensor(layout),
         word_rows_T=tensor(word_rows),
@@ -190,9 +193,11 @@ def _flatten(rows: Sequence[ArrayLike]) -> NDArray[np.int64]:
     return np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
 
 
-def _offsets(lengths: ArrayLike) -> NDArray[np.int64]:
+def _offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Cumulative sums with a leading 0."""
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
+    result = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=result[1:])
+    return result
 
 
 def _runs(
@@ -202,8 +207,3 @@ def _runs(
     ends = starts + lengths
     slices = zip(starts.tolist(), ends.tolist(), strict=True)
     return np.concatenate([numbers[:0], *(numbers[start:end] for start, end in slices)])
-
-
-def _ranges(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """0 … n - 1 for every n of ``lengths``, one after the other."""
-    return np.arange(lengths.sum()) - np.repeat(_offsets(lengths)[:-1], lengths)

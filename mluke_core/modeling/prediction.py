@@ -98,15 +98,21 @@ class MlukeForPrediction(nn.Module):
 
     def forward(self, batch: PackedBatch, targets: Targets) -> Losses:
         """Losses at the masked words and entities of a batch."""
+        word_rows_W = batch.word_rows_T[targets.words_W]
+        entity_rows_K = batch.entity_rows_E[targets.entities_K]
+        rows_R, order_R = torch.cat([word_rows_W, entity_rows_K]).sort()
         # The heads below give both tables dense gradients.
-        hidden_LH = self.encoder.encode(batch, sparse_gradients=True)
-        words_WH = self.word_head(hidden_LH[batch.word_rows_T[targets.words_W]])
+        hidden_RH = self.encoder.encode(batch, sparse_gradients=True, rows_R=rows_R)
+        words_WH, entities_KH = hidden_RH[order_R.argsort()].split(
+            [len(word_rows_W), len(entity_rows_K)]
+        )
+        words_WH = self.word_head(words_WH)
         word_loss = chunked_cross_entropy(
             words_WH, self.encoder.words.word.weight, self.word_head.bias, targets.word_ids_W
         )
         if self.entity_head is None:
             return Losses(word_loss, None)
-        entities_KE = self.entity_head(hidden_LH[batch.entity_rows_E[targets.entities_K]])
+        entities_KE = self.entity_head(entities_KH)
         entity_loss = chunked_cross_entropy(
             entities_KE, self._entity_table(), self.entity_head.bias, targets.entity_ids_K
         )

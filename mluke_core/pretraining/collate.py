@@ -14,7 +14,7 @@ import torch
 
 from mluke_core.modeling.inputs import PackedBatch, pack_arrays
 from mluke_core.modeling.prediction import Targets
-from mluke_core.pretraining.masking import choose_entities, choose_words, hide_words
+from mluke_core.pretraining.masking import choose, hide_words
 from mluke_core.pretraining.shards import Row
 
 if TYPE_CHECKING:
@@ -49,40 +49,50 @@ def collate(
     device: str | torch.device = "cpu",
 ) -> tuple[PackedBatch, Targets]:
     """Mask rows, each by its key, add the special tokens and pack."""
-    lengths_B = np.array([len(row.input_ids) for row in rows], dtype=np.int64)
-    first, last = (
-        np.array([token], dtype=np.int32) for token in (vocabulary.bos_id, vocabulary.eos_id)
-    )
-    ids_T = _join([part for row in rows for part in (first, row.input_ids, last)])
-    chosen, names = choose_words(lengths_B, keys_B, shares.words)
-    # Words of sequence i move right by its own first token and both special tokens of those before.
-    places = chosen + 2 * np.searchsorted(np.cumsum(lengths_B), chosen, side="right") + 1
-    words = ids_T[places]
-    ids_T[places] = hide_words(words, names, vocabulary.mask_id, vocabulary.word_count)
+    word_offsets = _offsets([len(row.input_ids) + 2 for row in rows])
+    ids_T = np.empty(word_offsets[-1], dtype=np.int64)
+    for start, row in zip(word_offsets.tolist(), rows, strict=False):
+        ids_T[start + 1 : start + 1 + len(row.input_ids)] = row.input_ids
+    ids_T[word_offsets[:-1]] = vocabulary.bos_id
+    ids_T[word_offsets[1:] - 1] = vocabulary.eos_id
 
-    entity_lengths_B = np.zeros(len(rows), dtype=np.int64)
-    entities = starts = ends = chosen_entities = hidden = np.zeros(0, dtype=np.int64)
-    if vocabulary.entity_mask_id is not None:
-        entity_lengths_B = np.array([len(row.entity_ids) for row in rows], dtype=np.int64)
+    entity_mask_id = vocabulary.entity_mask_id
+    with_entities = entity_mask_id is not None
+    entity_offsets = _offsets([len(row.entity_ids) if with_entities else 0 for row in rows])
+    chosen = choose(
+        np.diff(word_offsets) - 2, np.diff(entity_offsets), keys_B, shares.words, shares.entities
+    )
+    # Words of sequence i move right by its own first token and both special tokens of those before.
+    moved_B = 2 * np.arange(len(rows)) + 1
+    places = chosen.words_K + np.repeat(moved_B, chosen.words_of_B)
+    words = ids_T[places]
+    ids_T[places] = hide_words(words, chosen.names_K, vocabulary.mask_id, vocabulary.word_count)
+
+    entities = starts = ends = hidden = np.zeros(0, dtype=np.int64)
+    if entity_mask_id is not None:
         entities = _join([row.entity_ids for row in rows])
         # + 1: the model counts the first special token as position 0.
         starts = _join([row.starts for row in rows]) + 1
         ends = _join([row.ends for row in rows]) + 1
-        chosen_entities = choose_entities(entity_lengths_B, keys_B, shares.entities)
-        hidden = entities[chosen_entities]
-        entities[chosen_entities] = vocabulary.entity_mask_id
+        hidden = entities[chosen.entities]
+        entities[chosen.entities] = entity_mask_id
     batch = pack_arrays(
         ids_T,
-        np.concatenate([[0], np.cumsum(lengths_B + 2)]),
+        word_offsets,
         entities,
-        np.concatenate([[0], np.cumsum(entity_lengths_B)]),
+        entity_offsets,
         starts,
         ends,
         device,
     )
-    targets = (places, words, chosen_entities, hidden)
+    targets = (places, words, chosen.entities, hidden)
     return batch, Targets(*(torch.from_numpy(array).to(device) for array in targets))
 
 
 def _join(arrays: list[NDArray[Any]]) -> NDArray[np.int64]:
     return np.concatenate(arrays, dtype=np.int64)
+
+
+def _offsets(lengths: list[int]) -> NDArray[np.int64]:
+    """Cumulative sums with a leading 0."""
+    return np.cumsum([0, *lengths], dtype=np.int64)

@@ -2,7 +2,7 @@
 
 Counted are the matrix products that the model needs, twice a multiplication and an addition, not
 what an implementation repeats to save memory: PaLM (Chowdhery et al. 2022), appendix B, with the
-heads at masked places only.
+heads at masked places only, and all of the last layer but its keys and values.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ def step_flops(
     hidden, entity_size = config.hidden_size, config.entity_embedding_size
     rows = sum(count * length for count, length in batch.blocks)
     pairs = sum(count * length**2 for count, length in batch.blocks)
-    linear = config.layers * (4 * hidden**2 + 2 * hidden * config.intermediate_size) * rows
-    attention = config.layers * 2 * hidden * pairs
+    read = len(targets.word_ids_W) + len(targets.entity_ids_K) * with_entities
+    # Rows of a layer but for keys and values; of attention, as if what is read were spread evenly.
+    queried = (config.layers - 1) * rows + read
+    linear = queried * (2 * hidden**2 + 2 * hidden * config.intermediate_size)
+    linear += config.layers * rows * 2 * hidden**2
+    attention = 2 * hidden * pairs * queried // max(rows, 1)
     words = len(targets.word_ids_W) * (hidden**2 + hidden * config.vocabulary_size)
     old = linear + words
     new = 0

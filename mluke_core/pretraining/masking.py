@@ -11,7 +11,9 @@ Shapes: T words of all sequences, B sequences, K chosen.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 HIDDEN_SHARE = 0.8
 RANDOM_SHARE = 0.1
+_HIDDEN_BELOW = np.uint64(HIDDEN_SHARE * 2**64)
+_REPLACED_BELOW = np.uint64((HIDDEN_SHARE + RANDOM_SHARE) * 2**64)
 
 # Of a 64-bit number; the rest numbers the sequences of a batch.
 _RANDOM_BITS = 44
@@ -29,55 +33,78 @@ _RANDOM_BITS = 44
 _CHOICE, _ACTION, _REPLACEMENT = 0x51, 0x52, 0x53
 # Standard deviations beyond the expected number of tokens, so that enough are looked at.
 _MARGIN = 5
+# Sequences whose candidates are sorted at once.
+_SORTED = 4
 
 
-def choose_words(
-    lengths_B: NDArray[np.int64], keys_B: NDArray[np.uint64], share: float
-) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Indices of the words to be predicted, ascending, and their random names."""
-    tokens_T = _name_tokens(keys_B, lengths_B)
-    chosen_K = _choose(lengths_B, share, tokens_T)
-    return chosen_K, tokens_T[chosen_K]
+class Chosen(NamedTuple):
+    """What is to be predicted: indices of words and entities, ascending."""
+
+    words_K: NDArray[np.int64]
+    names_K: NDArray[np.uint64]
+    """Random names of these words."""
+    words_of_B: NDArray[np.int64]
+    """How many words of each sequence."""
+    entities: NDArray[np.int64]
+
+
+def choose(
+    words_B: NDArray[np.int64],
+    entities_B: NDArray[np.int64],
+    keys_B: NDArray[np.uint64],
+    word_share: float,
+    entity_share: float,
+) -> Chosen:
+    """Choose among the words and the entities of sequences of these lengths."""
+    # Entities count as sequences of their own, with another key, so that all are chosen at once.
+    lengths_B = np.concatenate([words_B, entities_B])
+    shares_B = np.repeat([word_share, entity_share], len(words_B))
+    names_T = _name_tokens(np.concatenate([keys_B, mix(1, keys_B)]), lengths_B)
+    wanted_B = np.where(lengths_B > 0, np.maximum(1, np.rint(shares_B * lengths_B)), 0).astype(
+        np.int64
+    )
+    chosen = _choose(lengths_B, wanted_B, names_T)
+    words_of_B = wanted_B[: len(words_B)]
+    count = words_of_B.sum()
+    words_K, entities = chosen[:count], chosen[count:] - words_B.sum()
+    return Chosen(words_K, names_T[words_K], words_of_B, entities)
 
 
 def hide_words(
     word_ids_K: NDArray[np.int64],
-    tokens_K: NDArray[np.uint64],
+    names_K: NDArray[np.uint64],
     mask_id: int,
     vocabulary_size: int,
 ) -> NDArray[np.int64]:
     """What the model sees instead of the words that were chosen."""
-    action_K = mix(_ACTION, tokens_K) / 2.0**64
-    random_K = (mix(_REPLACEMENT, tokens_K) % np.uint64(vocabulary_size)).astype(np.int64)
-    kept_K = np.where(action_K < HIDDEN_SHARE + RANDOM_SHARE, random_K, word_ids_K)
-    return np.where(action_K < HIDDEN_SHARE, mask_id, kept_K)
+    action_K = mix(_ACTION, names_K)
+    hidden_K = action_K < _HIDDEN_BELOW
+    seen_K = np.where(hidden_K, mask_id, word_ids_K)
+    replaced = np.flatnonzero((action_K < _REPLACED_BELOW) & ~hidden_K)
+    seen_K[replaced] = mix(_REPLACEMENT, names_K[replaced]) % np.uint64(vocabulary_size)
+    return seen_K
 
 
-def choose_entities(
-    lengths_B: NDArray[np.int64], keys_B: NDArray[np.uint64], share: float
-) -> NDArray[np.int64]:
-    """Indices of the entities to be predicted, ascending."""
-    # Another stream than the words of the same sequence: its key is mixed once more.
-    return _choose(lengths_B, share, _name_tokens(mix(1, keys_B), lengths_B))
+@lru_cache(maxsize=1)
+def _name_places(count: int) -> NDArray[np.uint64]:
+    return mix(0, np.arange(count))
 
 
 def _name_tokens(keys_B: NDArray[np.uint64], lengths_B: NDArray[np.int64]) -> NDArray[np.uint64]:
     """A random 64-bit name of each token, from its sequence's key and its place there."""
-    of_place = mix(0, np.arange(lengths_B.max(initial=0)))
+    # A power of two, so that the next batch finds the numbers of this one.
+    of_place = _name_places(1 << int(lengths_B.max(initial=0)).bit_length())
     tokens_T = np.repeat(keys_B, lengths_B)
     tokens_T ^= np.concatenate([of_place[:0], *(of_place[:n] for n in lengths_B.tolist())])
     return tokens_T
 
 
 def _choose(
-    lengths_B: NDArray[np.int64], share: float, tokens_T: NDArray[np.uint64]
+    lengths_B: NDArray[np.int64], wanted_B: NDArray[np.int64], names_T: NDArray[np.uint64]
 ) -> NDArray[np.int64]:
-    """Of each sequence the tokens with the smallest random numbers; none where there are none."""
-    wanted_B = np.where(lengths_B > 0, np.maximum(1, np.rint(share * lengths_B)), 0).astype(
-        np.int64
-    )
+    """Of each sequence the wanted number of tokens, those with the smallest random numbers."""
     ends_B = np.cumsum(lengths_B)
-    bits_T = mix(_CHOICE, tokens_T) >> np.uint64(64 - _RANDOM_BITS)
+    bits_T = mix(_CHOICE, names_T) >> np.uint64(64 - _RANDOM_BITS)
     # Sorting costs most, so only tokens below a limit are sorted that nearly always lets enough in.
     sizes_B = np.maximum(lengths_B, 1)
     share_B = wanted_B / sizes_B
@@ -86,13 +113,18 @@ def _choose(
     if (counts_B < wanted_B).any():
         found_C, counts_B = _below(bits_T, np.ones(len(lengths_B)), lengths_B, ends_B)
     # Sequence above, random bits below: sorted, every sequence's numbers stand in its own place,
-    # and the chosen are those up to its wanted-th. numpy sorts much faster than it argsorts.
+    # and the chosen are those up to its wanted-th. numpy sorts much faster than it argsorts, and
+    # some hundred numbers faster than thousands.
     sequences_B = np.arange(len(lengths_B), dtype=np.uint64) << np.uint64(_RANDOM_BITS)
     bits_C = bits_T[found_C] | np.repeat(sequences_B, counts_B)
-    last_B = np.cumsum(counts_B) - counts_B + wanted_B - 1
+    stops_B = np.cumsum(counts_B)
+    sorted_C = bits_C.copy()
+    for first, stop in pairwise([0, *stops_B[_SORTED - 1 :: _SORTED].tolist(), len(bits_C)]):
+        sorted_C[first:stop].sort()
+    last_B = stops_B - counts_B + wanted_B - 1
     filled_B = lengths_B > 0
     limits_B = np.zeros(len(lengths_B), dtype=np.uint64)
-    limits_B[filled_B] = np.sort(bits_C)[last_B[filled_B]]
+    limits_B[filled_B] = sorted_C[last_B[filled_B]]
     return found_C[bits_C <= np.repeat(limits_B, counts_B)]
 
 

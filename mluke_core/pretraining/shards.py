@@ -7,8 +7,10 @@ rows apart from validation rows. Unpacking checks the shard against the manifest
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -164,10 +166,10 @@ class UnpackedRows:
                             for name in COLUMNS
                         ]
                     )
-        self._ends = np.cumsum(sizes, dtype=np.int64)
+        self._ends = list(accumulate(sizes))
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return self._ends[-1] if self._ends else 0
 
     def length(self, number: int) -> int:
         """Words and entities of row ``number``; reads nothing else of it."""
@@ -176,15 +178,15 @@ class UnpackedRows:
         return int(words[place + 1] - words[place] + entities[place + 1] - entities[place])
 
     def _find(self, number: int) -> tuple[int, int]:
-        batch = int(np.searchsorted(self._ends, number, side="right"))
-        return batch, number - (int(self._ends[batch - 1]) if batch else 0)
+        batch = bisect_right(self._ends, number)
+        return batch, number - (self._ends[batch - 1] if batch else 0)
 
     def row(self, number: int) -> Row:
         """Row ``number``, as views of the file."""
         batch, place = self._find(number)
         return Row(
-            *(
-                values[offsets[place] : offsets[place + 1]]
+            *[
+                values[offsets.item(place) : offsets.item(place + 1)]
                 for offsets, values in self._columns[batch]
-            )
+            ]
         )

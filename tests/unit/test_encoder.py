@@ -318,3 +318,22 @@ def test_damaged_folders_say_what_is_wrong(luke: Path, tmp_path: Path) -> None:
     (folder / "config.json").unlink()
     with pytest.raises(DataError, match=r"config\.json"):
         load_encoder(folder)
+
+
+def test_last_layer_of_some_rows_gives_those_rows() -> None:
+    """Also where a sequence has none, and where neighbours have as many."""
+    config = ModelConfig("xlm-roberta", **SIZES, hidden_dropout=0.0, attention_dropout=0.0)
+    model = random_model(config, 1).encoder.train()
+    batch = pack([Example([0, *range(4, 4 + n), 2]) for n in (3, 7, 7, 7, 20)])
+    for rows in ([0, 1, 5, 12, 14, 22, 25, 50], [53], list(range(len(batch.layout_L)))):
+        model.zero_grad()
+        whole = model.encode(batch)[rows]
+        whole.square().sum().backward()
+        expected = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        model.zero_grad()
+        found = model.encode(batch, rows_R=torch.tensor(rows))
+        found.square().sum().backward()
+        torch.testing.assert_close(found, whole)
+        for name, parameter in model.named_parameters():
+            if name in expected:
+                torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-5)

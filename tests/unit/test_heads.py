@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mluke_core.modeling.cross_entropy as cross_entropy_module
+import mluke_core.modeling.vocabulary_chunks as vocabulary_chunks
 from mluke_core.modeling.config import ModelConfig, config_to_hub
 from mluke_core.modeling.cross_entropy import chunked_cross_entropy, chunked_log_normalizer
 from mluke_core.modeling.hub_names import hub_names, tied_names
@@ -308,7 +309,7 @@ def test_chunks_give_the_whole_softmax(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cross_entropy_module, "CHUNK_ELEMENTS", 1)
         patch.setattr(cross_entropy_module, "NORMALIZER_ELEMENTS", 1)
-        patch.setattr(cross_entropy_module, "MINIMUM_CHUNK", width)
+        patch.setattr(vocabulary_chunks, "MINIMUM_CHUNK", width)
         patch.setattr(cross_entropy_module, "KEPT_BYTES", kept)
         result = chunked_cross_entropy(features, table, bias, targets)
         (3 * result.loss).backward()

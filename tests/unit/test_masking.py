@@ -8,12 +8,21 @@ from hypothesis import strategies as st
 
 from mluke_core.pretraining.collate import MaskShares, Vocabulary, collate
 from mluke_core.pretraining.hashing import key_of, mix, permuted
-from mluke_core.pretraining.masking import choose_entities, choose_words, hide_words
+from mluke_core.pretraining.masking import choose, hide_words
 from mluke_core.pretraining.shards import Row
 
 VOCABULARY, MASK = 1000, 999
 
 lengths_strategy = st.lists(st.integers(0, 80), min_size=1, max_size=6)
+
+
+def choose_words(
+    sizes: np.ndarray, keys: np.ndarray, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chosen words of sequences without entities, and their random names."""
+    chosen = choose(sizes, np.zeros_like(sizes), keys, share, 0.5)
+    assert len(chosen.entities) == 0
+    return chosen.words_K, chosen.names_K
 
 
 def mask_words(
@@ -88,7 +97,8 @@ def test_entities_always_become_the_mask() -> None:
     vocabulary = Vocabulary(VOCABULARY, 0, 2, MASK, 2)
     batch, targets = collate(rows, keys, vocabulary, MaskShares(0.15, 0.15))
     hidden, chosen = batch.entity_ids_E.numpy(), targets.entities_K.numpy()
-    assert chosen.tolist() == choose_entities(lengths, keys, 0.15).tolist()
+    alone = choose(np.zeros(3, dtype=np.int64), lengths, keys, 0.5, 0.15)
+    assert chosen.tolist() == alone.entities.tolist()
     assert len(chosen) == 3 + 2
     assert (hidden[chosen] == 2).all()
     assert (targets.entity_ids_K.numpy() == entities[chosen]).all()
@@ -119,7 +129,7 @@ def test_words_and_entities_are_drawn_independently() -> None:
     lengths = np.full(300, 20)
     values = np.arange(6000) % 900
     _, words = mask_words(values, lengths, keys, 0.15)
-    entities = choose_entities(lengths, keys, 0.15)
+    entities = choose(lengths, lengths, keys, 0.15, 0.15).entities
     common = len(np.intersect1d(words, entities)) / len(words)
     assert abs(common - 0.15) < 0.05
 

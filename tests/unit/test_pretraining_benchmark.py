@@ -45,24 +45,28 @@ def test_all_steps_have_the_same_loss_and_gradients() -> None:
         torch.testing.assert_close(gradient, results[0][1], rtol=1e-4, atol=1e-7)
 
 
-def test_masking_loop_hides_its_share() -> None:
-    from _luke_peers import entities_by_token, mask_by_token, stacked
+def test_batch_generator_hides_its_share() -> None:
+    import _luke_loader_peer as peer
 
-    words = np.arange(10, 110)
-    masked = mask_by_token(words, str, 500, 499, 512)
-    ids, labels = masked["word_ids"], masked["masked_lm_labels"]
-    assert masked["word_attention_mask"].sum() == 102
-    chosen = np.flatnonzero(labels >= 0)
-    assert len(chosen) == 15
-    assert (labels[chosen] == words[chosen - 1]).all()
-    untouched = np.setdiff1d(np.arange(1, 101), chosen)
-    assert (ids[untouched] == words[untouched - 1]).all()
-    entities = entities_by_token([7, 8], [0, 3], [2, 4], 5, 4)
-    ids, labels = entities["entity_ids"], entities["masked_entity_labels"]
-    assert entities["entity_position_ids"][0].tolist() == [1, 2, -1, -1]
-    assert entities["entity_attention_mask"].tolist() == [1, 1, 0, 0, 0]
-    assert stacked([entities] * 3)["entity_position_ids"].shape == (3, 5, 4)
-    assert sorted([*ids[:2], *labels[labels >= 0]]) == sorted([2, 7, 8])
+    from mluke_core.pretraining.shards import Row
+
+    words = np.arange(10, 110, dtype=np.int32)
+    entities = np.array([7, 8], np.int32)
+    starts, ends = np.array([0, 3], np.int16), np.array([2, 4], np.int16)
+    item = peer.item_of(Row(words, entities, starts, ends), 4)
+    known = peer.Words(str, 500, 499)
+    batch = {name: array.numpy() for name, array in peer.batch([item] * 3, known).items()}
+    assert batch["word_attention_mask"].tolist() == [[1] * 102] * 3
+    for ids, labels in zip(batch["word_ids"], batch["masked_lm_labels"], strict=True):
+        chosen = np.flatnonzero(labels >= 0)
+        assert len(chosen) == 15
+        assert (labels[chosen] == words[chosen - 1]).all()
+        untouched = np.setdiff1d(np.arange(1, 101), chosen)
+        assert (ids[untouched] == words[untouched - 1]).all()
+    assert batch["entity_position_ids"].shape == (3, 2, 4)
+    assert batch["entity_position_ids"][0].tolist() == [[1, 2, -1, -1], [4, -1, -1, -1]]
+    ids, labels = batch["entity_ids"][0], batch["masked_entity_labels"][0]
+    assert sorted([*ids, *labels[labels >= 0]]) == sorted([2, 7, 8])
 
 
 def test_gpu_part_runs_without_one() -> None:

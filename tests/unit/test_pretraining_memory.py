@@ -117,12 +117,17 @@ def test_operations_of_a_step_are_counted() -> None:
     places = torch.tensor([1])
     targets = Targets(places, places, torch.tensor([0]), places)
     rows, pairs = 5 + 3, 25 + 9
-    layer = rows * (4 * 8 * 8 + 2 * 8 * 16)
+    # The last layer has keys and values of all rows, the rest of the one word and the one entity.
+    queried = {True: rows + 2, False: rows + 1}
+    linear = {
+        read: 2 * rows * 2 * 8 * 8 + n * (2 * 8 * 8 + 2 * 8 * 16) for read, n in queried.items()
+    }
     words, entities = 8 * 8 + 8 * 50, 4 * 8 + 4 * 8 + 4 * 30
-    attention = 2 * 2 * pairs * 8
+    attention = {read: 2 * pairs * 8 * n // rows for read, n in queried.items()}
     everything = step_flops(config, batch, targets, "all", True)
-    assert everything == 6 * (2 * layer + words + entities + attention)
+    assert everything == 6 * (linear[True] + words + entities + attention[True])
     new = step_flops(config, batch, targets, "new", True)
-    assert new == 4 * (2 * layer + words) + 6 * (entities + attention)
-    assert step_flops(config, batch, targets, "all", False) == everything - 6 * entities
+    assert new == 4 * (linear[True] + words) + 6 * (entities + attention[True])
+    words_only = step_flops(config, batch, targets, "all", False)
+    assert words_only == 6 * (linear[False] + words + attention[False])
     assert measured_tflops(CPU, "bf16") is None
