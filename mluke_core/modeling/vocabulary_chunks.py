@@ -20,8 +20,8 @@ LOG2 = math.log(2)
 """Logits are in units of this: on CPUs ``exp2`` takes a third of the time of ``exp``."""
 MINIMUM_CHUNK = 512
 GPU_CHUNK_ELEMENTS = 1 << 26
-# Below glibc's largest threshold for mmap (32 MB), so that a step finds the memory of the one before
-# instead of having the system clear it anew.
+# Below glibc's largest threshold for mmap (32 MB), so that a step finds the memory of the one
+# before instead of having the system clear it anew.
 _BLOCK_BYTES = 1 << 24
 
 
