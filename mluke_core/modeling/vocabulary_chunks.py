@@ -20,9 +20,9 @@ LOG2 = math.log(2)
 """Logits are in units of this: on CPUs ``exp2`` takes a third of the time of ``exp``."""
 MINIMUM_CHUNK = 512
 GPU_CHUNK_ELEMENTS = 1 << 26
-# Memory of this size goes back to the system when it is freed, that of small blocks does not
-# (glibc's largest threshold for mmap).
-_BLOCK_BYTES = 1 << 25
+# Below glibc's largest threshold for mmap (32 MB), so that a step finds the memory of the one
+# before instead of having the system clear it anew.
+_BLOCK_BYTES = 1 << 24
 
 
 class Chunk(NamedTuple):
@@ -107,7 +107,7 @@ class VocabularyChunks:
         """Memory for N x C of one chunk after the other that outlives the walk, ``limit`` bytes in
         all at most.
 
-        It is cut from blocks; a block is given back when all that was cut from it is dropped.
+        It is cut from blocks; a block is free again when all that was cut from it is dropped.
         """
         elements = max(self.positions, 1) * self.width
         chunk_bytes = elements * self.dtype.itemsize
