@@ -15,15 +15,10 @@ from mluke_core.errors import ConfigError
 from mluke_core.io.parquet import read_metadata
 from mluke_core.sequences.build_sequences import build_sequences, is_validation
 from mluke_core.sequences.build_tokenizer import build_tokenizer
-from mluke_core.sequences.links import (
-    NO_ITEM,
-    OUTSIDE_VOCABULARY,
-    LinkedPage,
-    TargetIndex,
-    linked_pages,
-)
+from mluke_core.sequences.links import LinkedPage, linked_pages
 from mluke_core.sequences.packing import PagePacker, SequenceCounts, SequenceSettings
 from mluke_core.sequences.sentences import SentenceSplitter
+from mluke_core.sequences.target_index import NO_ITEM, OUTSIDE_VOCABULARY, TargetIndex
 from mluke_core.sequences.tokenizer import Tokenizer
 from tests.alignment_world import (
     TEXT,
