@@ -179,8 +179,8 @@ def prepare(language: str, pages: Path, folder: Path) -> dict[str, Any]:
 def build(job: dict[str, Any], tokenizer: Any) -> tuple[float, Any]:
     """CPU seconds and counts of our step."""
     from mluke_core.sequences.build_sequences import build_sequences
-    from mluke_core.sequences.links import TargetIndex
     from mluke_core.sequences.packing import SequenceSettings
+    from mluke_core.sequences.target_index import TargetIndex
 
     folder, pages = Path(job["folder"]), Path(job["pages"])
     started = cpu_seconds()

@@ -34,17 +34,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
     parser.add_argument("--output", type=Path, required=True, help="sequences")
     parser.add_argument("--report", type=Path, required=True, help="report (JSON)")
-    parser.add_argument(
-        "--memory-mb", type=int, default=4000, help="memory of the process (default: %(default)s)"
-    )
     return run_step(parser, run, argv)
 
 
 def run(arguments: argparse.Namespace) -> None:
     from mluke_core.io.files import file_digest, write_json
     from mluke_core.sequences.build_sequences import build_sequences
-    from mluke_core.sequences.links import TargetIndex
     from mluke_core.sequences.packing import SequenceSettings
+    from mluke_core.sequences.target_index import TargetIndex
     from mluke_core.sequences.tokenizer import Tokenizer
 
     language, seed, section = required_settings(arguments.settings, "language", "seed", "sequences")
@@ -55,7 +52,6 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.sitelinks,
         arguments.vocabulary,
         language,
-        arguments.memory_mb,
     )
     counts = build_sequences(
         language,

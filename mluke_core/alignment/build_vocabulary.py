@@ -23,7 +23,7 @@ from mluke_core.alignment.database import connect, fetch_table, open_parquet, re
 from mluke_core.alignment.entity_vocabulary import SPECIAL_ENTITIES
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.io.files import atomic_path
-from mluke_core.io.parquet import stage_metadata, write_table
+from mluke_core.io.parquet import batches, stage_metadata, write_table
 
 log = logging.getLogger("mluke")
 
@@ -86,11 +86,6 @@ _COVERAGE = """
 SELECT language, count(*), coalesce(sum(links), 0)::BIGINT,
        coalesce(sum(links) FILTER (qid IN (SELECT qid FROM chosen)), 0)::BIGINT
 FROM entry GROUP BY language
-"""
-_TITLES = """
-SELECT entry.title AS title, entity_id
-FROM (SELECT entity_id, unnest(titles) AS entry FROM read_parquet($path))
-WHERE entry.language = $language ORDER BY title
 """
 _THRESHOLDS = "SELECT languages, count(*) FROM item WHERE languages > 0 GROUP BY languages"
 
@@ -304,13 +299,16 @@ def write_hub_json(table: pa.Table, path: Path) -> None:
 
 
 def titles_in_vocabulary(path: Path, language: str) -> pa.Table:
-    """Columns ``title`` and ``entity_id`` of one language's titles in ``vocabulary.parquet``."""
+    """``title`` and ``entity_id`` of a language's titles in ``vocabulary.parquet``, by title."""
     require_columns(path, "entity_id", "titles")
-    with duckdb.connect(":memory:") as database:
-        database.execute("SET threads = 1")
-        return fetch_table(
-            database, _TITLES, TITLES_SCHEMA, {"path": str(path), "language": language}
-        )
+    found = [TITLES_SCHEMA.empty_table()]
+    with open_parquet(path) as file:
+        for batch in batches(file, _ROWS_PER_BATCH, ["entity_id", "titles"]):
+            titles = batch.column("titles").flatten()
+            ids = batch.column("entity_id").take(pc.list_parent_indices(batch.column("titles")))
+            columns = pa.table([titles.field("title"), ids], schema=TITLES_SCHEMA)
+            found.append(columns.filter(pc.equal(titles.field("language"), language)))
+    return pa.concat_tables(found).sort_by("title").combine_chunks()
 
 
 def vocabulary_size(path: Path) -> int:

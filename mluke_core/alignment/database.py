@@ -74,10 +74,10 @@ def fetch_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, .
     return row
 
 
-def open_parquet(path: Path) -> pq.ParquetFile:
+def open_parquet(path: Path, pre_buffer: bool = True) -> pq.ParquetFile:
     """Open a Parquet file; :class:`DataError` when it is missing or damaged."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, pre_buffer=pre_buffer)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. Ask Snakemake for it.") from None
     except (pa.ArrowInvalid, OSError) as error:

@@ -101,7 +101,7 @@ def boundaries(codes: np.ndarray) -> np.ndarray:
     Returns:
         n - 1 truth values.
     """
-    kinds = _kinds()[np.minimum(codes, _TABLE_SIZE - 1)]
+    kinds = _kinds().take(codes, mode="clip")
     inside_word = (kinds[:-1] == _WORD) | (kinds[:-1] == _COMBINING)
     return ~((inside_word & (kinds[1:] == _WORD)) | (kinds[1:] == _COMBINING))
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from mluke_core.io.parquet import stage_metadata
 from mluke_core.io.progress import Progress
-from mluke_core.sequences.links import TargetIndex, linked_pages
+from mluke_core.sequences.links import linked_pages
 from mluke_core.sequences.packing import PagePacker, SequenceCounts, SequenceSettings
 from mluke_core.sequences.store import SequenceWriter
+from mluke_core.sequences.target_index import TargetIndex
 from mluke_core.sequences.tokenizer import Tokenizer
 
 log = logging.getLogger("mluke")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mluke_core.errors import ConfigError
-from mluke_core.sequences.links import NO_ITEM, OUTSIDE_VOCABULARY, LinkedPage
+from mluke_core.sequences.links import LinkedPage
 from mluke_core.sequences.segments import Segmenter
 from mluke_core.sequences.sentences import SentenceSplitter
+from mluke_core.sequences.target_index import NO_ITEM, OUTSIDE_VOCABULARY
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from functools import cache
+from itertools import compress
+from operator import not_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -110,14 +112,11 @@ class SentencePieceSegmenter:
             previous in _SPACES or segment[:1] in _SPACES
             for segment, previous in zip(segments, before, strict=True)
         ]
-        starting = [segment for segment, start in zip(segments, starts, strict=True) if start]
-        continuing = [segment for segment, start in zip(segments, starts, strict=True) if not start]
         # With more threads the library starts a pool of them in every call.
-        encoded = {
-            True: iter(self._starting.Encode(starting, num_threads=1)),
-            False: iter(self._continuing.Encode(continuing, num_threads=1)),
-        }
-        return [next(encoded[start]) for start in starts]
+        starting = iter(self._starting.Encode(list(compress(segments, starts)), num_threads=1))
+        others = list(compress(segments, map(not_, starts)))
+        continuing = iter(self._continuing.Encode(others, num_threads=1))
+        return [next(starting) if start else next(continuing) for start in starts]
 
     def to_ids(self, raw: np.ndarray) -> np.ndarray:
         """Fairseq ids of SentencePiece's numbers."""

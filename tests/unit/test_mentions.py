@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mluke_core.alignment import occurrences, piece_symbols
 from mluke_core.alignment.article_mentions import (
     SCHEMA as ARTICLE_SCHEMA,
 )
@@ -27,7 +28,8 @@ from mluke_core.alignment.mention_text import (
     mark_with_offsets,
     normalize_mention,
 )
-from mluke_core.alignment.occurrences import OccurrenceCounter, space_words
+from mluke_core.alignment.occurrences import OccurrenceCounter
+from mluke_core.alignment.text_pieces import pieces_of
 from mluke_core.errors import ConfigError, DataError
 from mluke_core.io.parquet import stage_metadata
 from mluke_core.io.parquet import write_table as write
@@ -102,32 +104,47 @@ def test_occurrences_are_documents_with_whole_words() -> None:
     assert OccurrenceCounter([], "en").count(texts) == {}
 
 
-def test_words_between_spaces() -> None:
-    assert space_words("").replace(MARK, "|") == "  "
-    assert space_words("new  york, x").replace(MARK, "|") == " new  york | , x "
-    assert space_words("東京 a").replace(MARK, "|") == " 東 | 京 a "
-    assert space_words("a \u0301b").replace(MARK, "|") == " a |\u0301b "
+def test_pieces_end_where_mentions_may() -> None:
+    texts = ["a cat's", "", "東京 a", "a \u0301b", "\u0301b", "caf\u00e9\n"]
+    pieces, bounds = pieces_of(texts)
+    found = pieces.to_pylist()
+    assert len(bounds) == len(texts) + 1 and bounds[-1] == len(found)
+    for text, first, last in zip(texts, bounds, bounds[1:], strict=False):
+        assert found[first:last] == [*mark(text)[1:-1].split(MARK), "\n"][not text :]
 
 
-@settings(max_examples=150, deadline=None)
+def test_more_pieces_than_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symbols of two characters, also beyond a whole row of the second ones."""
+    monkeypatch.setattr(piece_symbols, "SHORT_SYMBOLS", 10)
+    words = [f"w{number}" for number in range(40_000)]
+    mentions = [" ".join(words[i : i + 2]) for i in range(0, len(words) - 1, 7)]
+    counts = OccurrenceCounter([*mentions, "w1"], "en").count([" ".join(words), "w1 w2, w7 w8"])
+    assert counts == dict.fromkeys(mentions, 1) | {"w7 w8": 2, "w1": 2}
+
+
+@settings(max_examples=300, deadline=None)
 @given(
-    texts=st.lists(st.text("ab 京.'\u0301\n", max_size=12), max_size=4),
+    texts=st.lists(st.text("ab 京.'\u0301\n", max_size=20), max_size=6),
     mentions=st.sets(
-        st.text("ab 京.'\u0301", min_size=1, max_size=4)
+        st.text("ab 京.'\u0301", min_size=1, max_size=6)
         .map(lambda text: " ".join(text.split()))
         .filter(bool),
-        max_size=8,
+        max_size=12,
     ),
-    filler=st.sampled_from(["long word after long word", "東京都大阪市名古屋市"]),
+    batch=st.sampled_from([1, 10, 1000]),
+    block=st.sampled_from([1, 10, 1000]),
 )
-@example([" \u0301", "a \u0301b"], {"\u0301", "a \u0301b", "a"}, "long word after long word")
+@example([" \u0301", "a \u0301b"], {"\u0301", "a \u0301b", "a"}, 1000, 1000)
 def test_occurrences_against_searching_for_each(
-    texts: list[str], mentions: set[str], filler: str
+    texts: list[str], mentions: set[str], batch: int, block: int
 ) -> None:
-    """With either kind of filler, which decides how the ends of words are marked."""
-    counts = OccurrenceCounter([filler, *sorted(mentions - {filler})], "en").count(texts)
-    for mention in mentions:
-        assert counts.get(mention, 0) == sum(mark(mention) in mark(text) for text in texts)
+    """However many texts are taken at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occurrences, "BATCH_CHARACTERS", batch)
+        patch.setattr(occurrences, "BLOCK_CHARACTERS", block)
+        counts = OccurrenceCounter(sorted(mentions), "en").count(texts)
+    found = {mention: sum(mark(mention) in mark(text) for text in texts) for mention in mentions}
+    assert counts == {mention: number for mention, number in found.items() if number}
 
 
 def table(folder: Path, articles: dict[str, list[str]], **files: Any) -> list[dict[str, Any]]:

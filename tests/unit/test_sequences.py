@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,22 +16,19 @@ from mluke_core.errors import ConfigError
 from mluke_core.io.parquet import read_metadata
 from mluke_core.sequences.build_sequences import build_sequences, is_validation
 from mluke_core.sequences.build_tokenizer import build_tokenizer
-from mluke_core.sequences.links import (
-    NO_ITEM,
-    OUTSIDE_VOCABULARY,
-    LinkedPage,
-    TargetIndex,
-    linked_pages,
-)
+from mluke_core.sequences.links import LinkedPage, linked_pages
 from mluke_core.sequences.packing import PagePacker, SequenceCounts, SequenceSettings
 from mluke_core.sequences.sentences import SentenceSplitter
+from mluke_core.sequences.target_index import NO_ITEM, OUTSIDE_VOCABULARY, TargetIndex
 from mluke_core.sequences.tokenizer import Tokenizer
 from tests.alignment_world import (
+    REDIRECTS,
     TEXT,
     read_rows,
     train_sentencepiece,
     write_pages,
     write_redirects,
+    write_rows,
     write_sitelinks,
     write_source,
     write_vocabulary,
@@ -373,6 +371,21 @@ def test_targets_of_a_part(tmp_path: Path) -> None:
         [],
         (0, 2, 3),
     )
+
+
+def test_targets_where_tables_hold_a_key_twice(tmp_path: Path) -> None:
+    """The least redirect and entity count, as in the other steps."""
+    pages = write_pages(tmp_path / "pages.parquet", {"A": ["[[Old]] [[New]] [[Old]] [[Gone]]"]})
+    rows = [{"source": "Old", "target": target, "fragment": None} for target in ("New", "Also")]
+    targets = TargetIndex.resolve(
+        pages,
+        write_rows(tmp_path / "redirects.parquet", rows, REDIRECTS),
+        write_sitelinks(tmp_path / "sitelinks.parquet", {}),
+        write_vocabulary(tmp_path / "v.parquet", [{"en": "New"}, {"en": "Also"}, {"en": "New"}]),
+        "en",
+    )
+    assert targets.entities_of(pa.array(["Gone", "New", "Old"])) == [NO_ITEM, 3, 4]
+    assert targets.entities_of(pa.array([], pa.string())) == []
 
 
 def test_pages_are_held_out_by_a_hash() -> None:

@@ -27,8 +27,8 @@ from mluke_core.corpus.redirects import resolve_redirects
 from mluke_core.io.parquet import stage_metadata, write_table
 from mluke_core.sequences.build_sequences import build_sequences
 from mluke_core.sequences.build_tokenizer import build_tokenizer
-from mluke_core.sequences.links import TargetIndex
 from mluke_core.sequences.packing import SequenceSettings
+from mluke_core.sequences.target_index import TargetIndex
 from mluke_core.sequences.tokenizer import Tokenizer
 from tests.alignment_world import read_rows, write_source
 from tests.conftest import ROOT
