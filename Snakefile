@@ -42,6 +42,9 @@ rule all:
         rules.report.output,
 
 
+forget_names_of_rules()
+
+
 localrules:
     all,
     tables,

@@ -52,8 +52,8 @@ SlurmdTimeout={node_timeout}
 InactiveLimit=0
 MinJobAge=3600
 MaxArraySize=1001
-# A node that was set down stays so; one that did not answer is back when it does.
-ReturnToService=1
+# A node that is down stays so until the test resumes it, as Slurm's default has it.
+ReturnToService=0
 SlurmdParameters=config_overrides
 GresTypes=gpu
 {nodes}
@@ -130,6 +130,10 @@ class Slurm:
     def _start_node(self, host: Host) -> None:
         line = host.command(["slurmd", "-D", "-N", host.name], self.folder / "etc")
         self._daemon(f"slurmd-{host.name}", line)
+
+    def resume(self, host: Host) -> None:
+        """Give a node that is down back, as an administrator does."""
+        self.ask("scontrol", "update", f"nodename={host.name}", "state=resume")
 
     def reboot(self, host: Host) -> None:
         """End everything on a node, as a loss of power does, and start its slurmd again."""
