@@ -42,9 +42,6 @@ rule all:
         rules.report.output,
 
 
-forget_names_of_rules()
-
-
 localrules:
     all,
     tables,

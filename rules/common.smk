@@ -63,17 +63,6 @@ def one_snakemake(folder):
         raise WorkflowError(str(error))
 
 
-def forget_names_of_rules():
-    """Drop the two names that Snakemake leaves per rule among the globals.
-
-    It copies all globals several times per job to print the job's command; a rule itself holds what
-    the names stood for.
-    """
-    for rule in workflow.rules:
-        for prefix in ("__", "__rule_"):
-            globals().pop(f"{prefix}{rule.name}", None)
-
-
 def needed_models():
     """Models of the run's systems and, through `base`, those they are trained from."""
     found = {}

@@ -16,9 +16,7 @@ rule finetune:
         ENVIRONMENT
     threads: CONFIG["finetuning"]["threads"]
     resources:
-        # Nearly all jobs of a large plan are of this rule, and a function here is called for each: the
-        # profiles of clusters, which have further tries, say how memory grows with them.
-        mem_mb=16000,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
         # The next try resumes, so it needs no more time than the first.
         runtime=600,
         # Resources, not parameters: more processes re-run nothing.
@@ -26,12 +24,13 @@ rule finetune:
         tasks_per_node=CONFIG["finetuning"]["processes_per_node"],
     params:
         version=STAGE_VERSIONS["finetune"],
+        work=f"{R}/work/finetuned/{{system}}/{{task}}/{{run}}",
         made_with=finetune_arguments,
     shell:
         "PYTHON="
         + "python workflow_scripts/launch.sh {resources.nodes} {resources.tasks_per_node} {threads} "
         + "python workflow_scripts/finetune.py "
-        "{params.made_with} "
+        "{params.made_with:q} --model {input.model:q} --work {params.work:q} "
         "--output {output.result:q} --weights {output.weights:q} --log {log:q}"
 
 

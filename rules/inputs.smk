@@ -140,19 +140,14 @@ def finetune_inputs(wildcards):
 
 
 def finetune_arguments(wildcards):
-    """What a run is made with, as the text of command-line arguments, quoted once and for all."""
-    arguments = [
+    """What a run is made with, as command-line arguments: settings, sources, mention tables."""
+    return [
         "--settings",
         finetune_settings(wildcards),
-        "--model",
-        model_of(wildcards),
         "--sources",
         *source_arguments(training_sources(wildcards.task)),
         *mention_arguments(wildcards.system, wildcards.task, ["en"]),
-        "--work",
-        f"{R}/work/finetuned/{wildcards.system}/{wildcards.task}/{wildcards.run}",
     ]
-    return shlex.join(arguments)
 
 
 def training_sources(task):
