@@ -2,14 +2,16 @@
 
 On a CPU torch draws one double for every element, which takes longer than the layers of a small
 model. Here one 64-bit number serves four elements, 16 bits each: the probability is exact to
-1 / 65536. The mask stays a number all the way, because torch's CPU kernels that take booleans are
-ten times slower than those that multiply. On a GPU torch's own dropout is used.
+1 / 65536. The numbers are NumPy's SFC64, a third of the price of torch's own generator, which gives
+the seed of every mask. The mask stays a number all the way, because torch's CPU kernels that take
+booleans are ten times slower than those that multiply. On a GPU torch's own dropout is used.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -30,10 +32,10 @@ def dropout(values: torch.Tensor, probability: float) -> torch.Tensor:
 def draw_mask(shape: torch.Size, probability: float) -> torch.Tensor:
     """1 where an element is kept and 0 where it is dropped, int8, on the CPU."""
     count = shape.numel()
-    draws = torch.empty(-(-count // _ELEMENTS_PER_DRAW), dtype=torch.int64)
-    bits = draws.random_(-(1 << 63), None).view(torch.int16)[:count]
-    first_kept = _dropped(probability) - (1 << (_BITS - 1))
-    return bits.clamp_(first_kept - 1, first_kept).sub_(first_kept - 1).to(torch.int8).view(shape)
+    seed = int(torch.empty((), dtype=torch.int64).random_())
+    draws = np.random.SFC64(seed).random_raw(-(-count // _ELEMENTS_PER_DRAW))
+    kept = draws.view(np.uint16)[:count] >= _dropped(probability)
+    return torch.from_numpy(kept.view(np.int8)).view(shape)
 
 
 def mask_factors(mask: torch.Tensor, probability: float, dtype: torch.dtype) -> torch.Tensor:
