@@ -6,6 +6,7 @@ complete, so a file that exists under its name is whole.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -51,10 +52,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise
         raise explained from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        # On storage that has become read-only this fails as well: the first error is the one to
+        # report, and the next start removes what is left.
+        with contextlib.suppress(OSError):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

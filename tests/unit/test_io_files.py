@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mluke_core.errors import DataError
+from mluke_core.errors import DataError, MlukeError
 from mluke_core.io import cli, files, parquet
 from mluke_core.io.progress import Progress
 from mluke_core.io.sources import Source
@@ -165,3 +166,19 @@ def test_source_manifest(tmp_path: Path) -> None:
     files.write_json(path, {"files": {}})
     with pytest.raises(DataError, match="not a source manifest"):
         Source(path)
+
+
+def test_storage_that_becomes_read_only_is_named_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with (
+        pytest.raises(MlukeError, match=r"a\.parquet: Read-only file system"),
+        files.atomic_path(path),
+    ):
+        monkeypatch.setattr(Path, "unlink", refuse)
+        refuse()

@@ -239,9 +239,12 @@ def test_storage_that_becomes_read_only(corpus_run: DrillRun, copy: Copy) -> Non
         read_only(run, pages)
         status, text = started.wait()
     assert status != 0
-    assert "Read-only file system" in text
+    assert ".parquet: Read-only file system" in text
     assert "choose another with --config results=FOLDER" in text
-    assert "Traceback" not in text
+    # Snakemake's own, of a job whose old outputs it cannot remove, is not in the steps' logs.
+    for log in (run.results / "logs").rglob("*.log"):
+        assert "Traceback" not in log.read_text(), log
+    assert DEFECT not in text
     writable_again(pages)
     run.complete()
     run.must_equal(corpus_run)
@@ -325,12 +328,13 @@ def with_mirror(run: DrillRun, folder: Path) -> str:
 
 
 def same_but_for_the_mirror(run: DrillRun, undisturbed: DrillRun) -> None:
-    expected = {
-        name: digest
-        for name, digest in undisturbed.products().items()
-        if not name.startswith("mirror/")
-    }
-    assert run.products() == expected
+    # Locks of downloads are named after the addresses, which differ.
+    other = ("mirror/", "downloads/.locks/")
+
+    def kept(products: dict[str, str]) -> dict[str, str]:
+        return {name: digest for name, digest in products.items() if not name.startswith(other)}
+
+    assert kept(run.products()) == kept(undisturbed.products())
     assert list(run.results.rglob(".*.tmp")) == []
 
 
