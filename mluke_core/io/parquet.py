@@ -115,14 +115,20 @@ class BatchSink(ABC):
         """Write the rows collected so far, if there are any."""
 
     def __enter__(self) -> Self:
-        writer = pq.ParquetWriter(
-            self._context.__enter__(),
-            self.schema,
-            compression=COMPRESSION,
-            compression_level=self._compression_level,
-            use_dictionary=self._use_dictionary,
-            write_statistics=self._write_statistics,
-        )
+        temporary = self._context.__enter__()
+        try:
+            with disk_errors_named(self._path):
+                writer = pq.ParquetWriter(
+                    temporary,
+                    self.schema,
+                    compression=COMPRESSION,
+                    compression_level=self._compression_level,
+                    use_dictionary=self._use_dictionary,
+                    write_statistics=self._write_statistics,
+                )
+        except BaseException:
+            self._context.__exit__(*sys.exc_info())
+            raise
         self._writer = _NamingWriter(writer, self._path)
         return self
 

@@ -182,3 +182,18 @@ def test_storage_that_becomes_read_only_is_named_with_the_file(
     ):
         monkeypatch.setattr(Path, "unlink", refuse)
         refuse()
+
+
+def test_parquet_sink_that_cannot_be_opened_names_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    schema = pa.schema([("a", pa.int64())])
+    monkeypatch.setattr(parquet.pq, "ParquetWriter", refuse)
+    with (
+        pytest.raises(MlukeError, match=r"a\.parquet: Read-only file system"),
+        parquet.ParquetSink(tmp_path / "a.parquet", schema, {}),
+    ):
+        raise AssertionError("never entered")
