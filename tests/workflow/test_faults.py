@@ -30,7 +30,12 @@ CORPUS = (
     "pages", "redirects", "sitelinks", "entities", "sequences", "tokenizers", "tables", "work",
     "reports",
 )  # fmt: skip
-TRAINING = ("pretraining", "pretrained/drill", "work")
+# From here on the model is trained again, and all that is made with it: as long as later files are
+# there, nothing asks for earlier ones.
+TRAINING = (
+    "pretraining", "pretrained/drill", "finetuned", "predictions", "scores", "significance",
+    "tables", "work",
+)  # fmt: skip
 
 Copy = Callable[[DrillRun], DrillRun]
 
