@@ -85,8 +85,9 @@ def end_with(process: Process) -> None:
 
 
 def _watch(process: Process) -> None:
+    pause = threading.Event()
     while not process.has_ended():
-        time.sleep(INTERVAL)
+        pause.wait(INTERVAL)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -321,7 +321,10 @@ def test_clock_that_jumps_during_the_run(whole_run: DrillRun, copy: Copy, tmp_pa
             jobs = started.jobs()
             offset.write_text(f"{generator.choice((-400, -1, 0, 1, 700)):+d}d")
         status, text = started.wait()
-    assert status == 0, text[-6000:]
+    # Snakemake fails a job whose input is dated behind its output by a clock that was set back.
+    assert status == 0 or "clock skew problem" in text, text[-6000:]
+    assert DEFECT not in text and "Traceback" not in text
+    run.complete()
     run.must_equal(whole_run)
 
 
