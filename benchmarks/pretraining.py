@@ -38,7 +38,7 @@ only the new weights trained as in the first stage.
 The loader draws from the plan, reads rows from a file mapped into memory, masks, adds special
 tokens and packs. The peer is the authors' batch generator written again
 (`benchmarks/_luke_loader_peer.py`): token by token in Python, cut to the longest of the batch,
-stacked, pickled for their queue. It gets the same rows in memory: their TFRecords are not read. A
+stacked, copied for their queue. It gets the same rows in memory: their TFRecords are not read. A
 GPU's step is not measured for the loader's second row but computed: the operations of a step of
 base size with 1.2 million entities, at 45 % of the rate at which an H200 multiplies bf16 matrices
 (790 TFLOP/s). `--gpu` measures a step of base size on a CUDA device; it has been run on a CPU at a

@@ -119,7 +119,7 @@ def check_kind(model: PreTrainedModel, where: str | Path) -> None:
         raise DataError(f"{where}: a {kind} model has a decoder; only encoders can be used here.")
     try:
         has_table = isinstance(model.get_input_embeddings(), nn.Embedding)
-    except NotImplementedError:
+    except NotImplementedError:  # so transformers says that a model has no single word table
         has_table = False
     if not has_table or "inputs_embeds" not in inspect.signature(model.forward).parameters:
         raise DataError(

@@ -12,6 +12,7 @@ a table, R rows that are read.
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol
 
 import torch
@@ -117,7 +118,7 @@ class WordTable(Protocol):
     word: Embedding
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """What tasks and probes ask of an encoder.
 
     Attributes:
@@ -128,6 +129,7 @@ class Encoder(nn.Module):
     config: ModelConfig | WordModelConfig
     words: WordTable
 
+    @abstractmethod
     def forward(self, batch: PackedBatch) -> EncoderOutput:
         """Encode a batch, float32 also under autocast.
 
@@ -135,7 +137,6 @@ class Encoder(nn.Module):
             DataError: a sequence is longer than the model can read, or it is given entities that
                 it has no table for.
         """
-        raise NotImplementedError
 
     def check(self, batch: PackedBatch) -> None:
         """Raise the errors of :meth:`forward`."""
