@@ -72,7 +72,7 @@ class _NormOfBf16(torch.autograd.Function):
     """Normalise bf16 rows on a CPU with float32 weights.
 
     torch's own backward sums the gradients of weight and bias in bf16 there, which loses small
-    terms to a large sum: a quarter and more of both gradients over 65,536 rows.
+    terms to a large sum (tests/unit/test_heads.py).
     """
 
     @staticmethod
