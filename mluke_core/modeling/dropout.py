@@ -3,8 +3,8 @@
 On a CPU torch draws one double for every element, which takes longer than the layers of a small
 model. Here one 64-bit number serves four elements, 16 bits each: the probability is exact to
 1 / 65536. The numbers are NumPy's SFC64, which is faster than torch's own generator, from which
-the seed of every mask comes. The mask stays a number all the way, because torch's CPU kernels that take
-booleans are ten times slower than those that multiply. On a GPU torch's own dropout is used.
+the seed of every mask comes. The mask stays a number all the way, because torch's CPU kernels that
+take booleans are ten times slower than those that multiply. On a GPU torch's own dropout is used.
 """
 
 from __future__ import annotations
