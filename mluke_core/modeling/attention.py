@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mluke_core.modeling.dropout import draw_mask, mask_factors
+from mluke_core.modeling.dropout import draw_mask, mask_scale
 from mluke_core.modeling.layers import Linear
 
 Blocks = tuple[tuple[int, int], ...]
@@ -169,18 +169,19 @@ class _DroppedAttention(torch.autograd.Function):
             mask_BNSS = draw_mask(weights_BNSS.shape, probability)
             ctx.save_for_backward(scaled_BNSD, key_BNSD, value_BNSD, weights_BNSS, mask_BNSS)
             ctx.probability = probability
-            dropped_BNSS = mask_factors(mask_BNSS, probability, weights_BNSS.dtype)
-            return dropped_BNSS.mul_(weights_BNSS) @ value_BNSD
+            dropped_BNSS = mask_BNSS.to(weights_BNSS.dtype).mul_(weights_BNSS)
+            return (dropped_BNSS @ value_BNSD).mul_(mask_scale(probability))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         scaled_BNSD, key_BNSD, value_BNSD, weights_BNSS, mask_BNSS = ctx.saved_tensors
-        gradient_BNSD = gradients[0]
-        factors_BNSS = mask_factors(mask_BNSS, ctx.probability, weights_BNSS.dtype)
-        value_gradient = (factors_BNSS * weights_BNSS).transpose(-1, -2) @ gradient_BNSD
-        factors_BNSS.mul_(gradient_BNSD @ value_BNSD.transpose(-1, -2))
+        # The scale of the mask goes to D numbers of a row instead of S.
+        gradient_BNSD = gradients[0] * mask_scale(ctx.probability)
+        kept_BNSS = mask_BNSS.to(weights_BNSS.dtype)
+        value_gradient = (kept_BNSS * weights_BNSS).transpose(-1, -2) @ gradient_BNSD
+        kept_BNSS.mul_(gradient_BNSD @ value_BNSD.transpose(-1, -2))
         scores_gradient_BNSS = torch.ops.aten._softmax_backward_data(
-            factors_BNSS, weights_BNSS, -1, weights_BNSS.dtype
+            kept_BNSS, weights_BNSS, -1, weights_BNSS.dtype
         )
         query_gradient = (scores_gradient_BNSS @ key_BNSD).mul_(scaled_BNSD.shape[-1] ** -0.5)
         key_gradient = scores_gradient_BNSS.transpose(-1, -2) @ scaled_BNSD

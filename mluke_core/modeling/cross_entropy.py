@@ -19,8 +19,9 @@ import torch
 
 from mluke_core.modeling.vocabulary_chunks import LOG2, Chunk, VocabularyChunks
 
-# Logits computed at once on a CPU: what stays in its cache is fastest.
-CHUNK_ELEMENTS = 350_000
+# Logits computed at once on a CPU: what stays in its cache is fastest, but every chunk has its own
+# cost, such as adding to what the features are pulled towards.
+CHUNK_ELEMENTS = 500_000
 # What forward may leave behind for backward. 300 positions of 250,000 words take 300 MB in float32.
 KEPT_BYTES = 1 << 29
 GPU_KEPT_BYTES = 1 << 32
@@ -127,12 +128,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         for chunk in chunks:
             table_CD = chunks.table(chunk)
             own_NC = next(lasting, None)
-            product_NC = chunks.product(chunk) if own_NC is None else own_NC
-            logits_NC = chunks.logits(chunk, table_CD, product_NC)
+            logits_NC = chunks.logits(chunk, table_CD, chunks.product(chunk))
             target_N[chunk.rows_K] = logits_NC.view(-1)[chunk.places_K]
             factor_N = softmax.add(logits_NC)
             if with_backward:
-                exponentials_NC = _without_targets(logits_NC, product_NC, chunk)
+                # Only now to memory that no cache holds: products that write there are slower.
+                memory_NC = chunks.product(chunk) if own_NC is None else own_NC
+                exponentials_NC = _without_targets(logits_NC, memory_NC, chunk)
                 pull_ND.mul_(factor_N[:, None]).add_(exponentials_NC @ table_CD)
                 ctx.kept.append(own_NC)
                 ctx.highest.append(softmax.highest_N)
@@ -218,13 +220,13 @@ def _multiply_exponentials(
 
 
 def _without_targets(
-    exponentials_NC: torch.Tensor, product_NC: torch.Tensor, chunk: Chunk
+    exponentials_NC: torch.Tensor, memory_NC: torch.Tensor, chunk: Chunk
 ) -> torch.Tensor:
-    """The exponentials in the type of the products, 0 at the targets."""
-    if product_NC is not exponentials_NC:
-        product_NC.copy_(exponentials_NC)
-    product_NC.view(-1)[chunk.places_K] = 0
-    return product_NC
+    """The exponentials in ``memory_NC``, in its type, 0 at the targets."""
+    if memory_NC.data_ptr() != exponentials_NC.data_ptr():
+        memory_NC.copy_(exponentials_NC)
+    memory_NC.view(-1)[chunk.places_K] = 0
+    return memory_NC
 
 
 def _has_dense_gradient(table_VD: torch.Tensor) -> bool:

@@ -38,14 +38,18 @@ def draw_mask(shape: torch.Size, probability: float) -> torch.Tensor:
     return torch.from_numpy(kept.view(np.int8)).view(shape)
 
 
-def mask_factors(mask: torch.Tensor, probability: float, dtype: torch.dtype) -> torch.Tensor:
-    """What to multiply with: 0 where dropped, elsewhere what keeps the mean."""
-    return mask.to(dtype).mul_(1 / (1 - _dropped(probability) / (1 << _BITS)))
+def mask_scale(probability: float) -> float:
+    """What the elements that are kept are to be multiplied with, so that the mean stays."""
+    return 1 / (1 - _dropped(probability) / (1 << _BITS))
 
 
 def _dropped(probability: float) -> int:
     """How many of the values of 16 bits mean that an element is dropped: one at least."""
     return max(1, round(probability * (1 << _BITS)))
+
+
+def _masked(values: torch.Tensor, mask: torch.Tensor, probability: float) -> torch.Tensor:
+    return mask.to(values.dtype).mul_(mask_scale(probability)).mul_(values)
 
 
 class _CpuDropout(torch.autograd.Function):
@@ -54,13 +58,12 @@ class _CpuDropout(torch.autograd.Function):
         mask = draw_mask(values.shape, probability)
         ctx.save_for_backward(mask)
         ctx.probability = probability
-        return mask_factors(mask, probability, values.dtype).mul_(values)
+        return _masked(values, mask, probability)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         (mask,) = ctx.saved_tensors
-        gradient = gradients[0]
-        return mask_factors(mask, ctx.probability, gradient.dtype).mul_(gradient), None
+        return _masked(gradients[0], mask, ctx.probability), None
 
 
 class Dropout(nn.Module):
