@@ -9,6 +9,7 @@ Example:
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from mluke_core.corpus.process import keep_freed_memory, no_cycle_collection
+
+    keep_freed_memory()
+    # Imports leave no cycles behind either.
+    with no_cycle_collection():
+        extract(arguments)
+    # The process ends with it: Python need not look through all objects once more.
+    gc.freeze()
+
+
+def extract(arguments: argparse.Namespace) -> None:
     from mluke_core.corpus.extract import extract_part
     from mluke_core.io.files import read_json
 

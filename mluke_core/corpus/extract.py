@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mluke_core.corpus.dump import DumpReader
 from mluke_core.corpus.options import CorpusOptions, corpus_options
 from mluke_core.corpus.pages import Page
 from mluke_core.corpus.pages_file import REDIRECTS, PagesSink
+from mluke_core.corpus.process import no_cycle_collection
 from mluke_core.corpus.report import NAMED_BROKEN
 from mluke_core.corpus.titles import Target, Titles
 from mluke_core.corpus.wikis import Wiki, load_wiki
@@ -94,7 +94,7 @@ def extract_part(
     with ExitStack() as stack:
         pages = stack.enter_context(PagesSink(pages_path, metadata))
         redirects = stack.enter_context(ParquetSink(redirects_path, REDIRECTS, metadata))
-        stack.enter_context(_no_cycle_collection())
+        stack.enter_context(no_cycle_collection())
         articles = run.sort(reader.pages(), redirects.append)
         if options.extractor == "wikiextractor":
             from mluke_core.corpus.wikiextractor import run_wikiextractor
@@ -119,18 +119,6 @@ def extract_part(
         check_broken(report, options.max_broken, files)
     write_json(report_path, report)
     return report
-
-
-@contextmanager
-def _no_cycle_collection() -> Iterator[None]:
-    """Pages leave no cycles of references behind; looking for them takes a third of the scan."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Extraction:

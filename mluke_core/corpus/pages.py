@@ -8,16 +8,19 @@ page, so one broken page costs itself alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
+from mluke_core.corpus.page_texts import take_out_texts
 from mluke_core.corpus.siteinfo import safe_parser
 
 PAGE_START, PAGE_END, ROOT_END = b"<page>", b"</page>", b"</mediawiki>"
 # MediaWiki's own limit for a page is 2 MB of text.
 MAXIMUM_PAGE_BYTES = 64 << 20
+# Pages are parsed in runs of this size: what is worked out of one stays in a processor's caches.
+_RUN_BYTES = 1 << 19
 _PAGE = re.compile(rb"<page>.*?</page>", re.DOTALL)
 _ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
 _TITLE = re.compile(rb"<title>([^<]*)</title>")
@@ -89,27 +92,33 @@ class PageSplitter:
 
 
 def parse_pages(data: bytes) -> Iterator[Page | BrokenPage]:
-    """Parse a run of ``<page>`` elements."""
+    """Parse whole ``<page>`` elements."""
+    start = 0
+    while start < len(data):
+        last = data.find(PAGE_END, start + _RUN_BYTES)
+        end = last + len(PAGE_END) if last >= 0 else len(data)
+        yield from _parse_run(data[start:end])
+        start = end
+
+
+def _parse_run(data: bytes) -> Iterator[Page | BrokenPage]:
+    around, contents = take_out_texts(data)
     try:
-        # Fed in parts, for megabytes need not be copied to be enclosed.
-        parser = safe_parser()
-        parser.feed(b"<pages>")
-        parser.feed(data)
-        parser.feed(b"</pages>")
-        root = parser.close()
+        root = etree.fromstring(b"<pages>%b</pages>" % around, safe_parser())
     except etree.XMLSyntaxError:
         for match in _PAGE.finditer(data):
             yield _parse_alone(match.group())
         return
+    texts = dict(zip(root.iter("{*}text"), contents, strict=bool(contents)))
     for element in root:
         # Comments and references have no tag name; a dump has none between its pages.
         if element.tag == "page":
-            yield _page(element)
+            yield _page(element, texts)
 
 
 def _parse_alone(data: bytes) -> Page | BrokenPage:
     try:
-        return _page(etree.fromstring(data, safe_parser()))
+        return _page(etree.fromstring(data, safe_parser()), {})
     except etree.XMLSyntaxError as error:
         return _broken(data, f"not well-formed XML: {error.msg}")
 
@@ -124,7 +133,8 @@ def _broken(data: bytes, error: str) -> BrokenPage:
     )
 
 
-def _page(element: etree._Element) -> Page | BrokenPage:
+def _page(element: etree._Element, texts: Mapping[etree._Element, str | None]) -> Page | BrokenPage:
+    """A page out of its element; ``texts`` has those that were taken out of their elements."""
     title = number = namespace = ""
     redirect: str | None = None
     text = ""
@@ -145,7 +155,7 @@ def _page(element: etree._Element) -> Page | BrokenPage:
                 if part.tag == "text":
                     if len(part):
                         return BrokenPage(None, title, "its text holds an entity or element")
-                    text = part.text or ""
+                    text = texts.get(part) or part.text or ""
                 elif part.tag == "model":
                     model = part.text or "wikitext"
     try:

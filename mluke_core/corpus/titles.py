@@ -12,6 +12,8 @@ from mluke_core.corpus.wikis import CATEGORY, FILE, MEDIA, Wiki
 
 ARTICLE = "article"
 MAXIMUM_TITLE_BYTES = 255
+# Characters that take no more bytes, whatever they are.
+LONGEST_PLAIN_TITLE = MAXIMUM_TITLE_BYTES // 4
 CACHE_SIZE = 100_000
 # Longer ones are hardly ever titles, and some are as long as their page.
 _REMEMBERED_LENGTH = 300
@@ -25,7 +27,8 @@ _WORD = (
     r"[^%&:#_/<>\[\]{}|~\ufffd\x00-\x20\x7f-\xa0"
     r"\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f\u3000]++"
 )
-_PLAIN = re.compile(rf"(?=\w){_WORD}(?: {_WORD})*+")
+PLAIN_TITLE = rf"(?=\w){_WORD}(?: {_WORD})*+"
+_PLAIN = re.compile(PLAIN_TITLE)
 # Languages whose 'i' is upper-cased to a dotted capital by MediaWiki.
 _DOTTED_I = frozenset({"tr", "az", "kk", "kaa"})
 
@@ -57,6 +60,8 @@ def upper_first(title: str, language: str) -> str:
     ('İstanbul', 'Istanbul', 'ß')
     """
     first = title[:1]
+    if first.isupper():
+        return title
     if first == "i" and language in _DOTTED_I:
         return "İ" + title[1:]
     if "\u10d0" <= first <= "\u10ff":
@@ -95,6 +100,10 @@ class Titles:
                 self._cache[raw] = target
         return target
 
+    def plain(self, raw: str) -> str:
+        """Normal form of what matches :data:`PLAIN_TITLE` and is no longer than a plain title."""
+        return upper_first(raw, self.wiki.language) if self.wiki.first_letter else raw
+
     def article(self, raw: str) -> str:
         """Normal form of an article's title; empty when ``raw`` names no article."""
         target = self.parse(raw)
@@ -109,9 +118,8 @@ class Titles:
 
     def _parse(self, raw: str) -> Target:
         wiki = self.wiki
-        if len(raw) * 4 <= MAXIMUM_TITLE_BYTES and _PLAIN.fullmatch(raw):
-            title = upper_first(raw, wiki.language) if wiki.first_letter else raw
-            return Target(ARTICLE, title, "", False)
+        if len(raw) <= LONGEST_PLAIN_TITLE and _PLAIN.fullmatch(raw):
+            return Target(ARTICLE, self.plain(raw), "", False)
         text = raw
         changed = False
         if "%" in text:

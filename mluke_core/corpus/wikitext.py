@@ -31,7 +31,13 @@ from mluke_core.corpus.inline import (
 from mluke_core.corpus.paragraphs import Columns, Paragraph
 from mluke_core.corpus.reduce import Reducer, shown
 from mluke_core.corpus.templates import TextTemplates
-from mluke_core.corpus.titles import ARTICLE, INVALID, Titles
+from mluke_core.corpus.titles import (
+    ARTICLE,
+    INVALID,
+    LONGEST_PLAIN_TITLE,
+    PLAIN_TITLE,
+    Titles,
+)
 from mluke_core.corpus.wikis import Wiki
 
 _TAGS = any_name(BLOCK_TAGS | INLINE_TAGS | {"br"})
@@ -47,6 +53,10 @@ _MARKUP = (
     # Blank lines, then what the next line begins with: a heading, a list, a rule, the remains of a
     # table or template, or a space.
     r"|\n(?:\ ?\n)*+(?:=++(?=[^\n]*=\ ?(?:\n|\Z))|[*\#:;]++\ ?+|----+\ ?+|\ ?\|[^\n]*+|\ )?+)"
+)
+# Most links: to a plain title, with a label that is shown as it is written, or none.
+_PLAIN_LINK = re.compile(
+    rf"\[\[({PLAIN_TITLE})(?:\|(?! )([^\n<&'\]]++(?:'(?!')[^\n<&'\]]*+)*+)(?<! ))?+\]\](.*+)"
 )
 # Behind a page: the end of its last paragraph.
 _END = "\n\n"
@@ -336,7 +346,14 @@ class WikitextExtractor:
 
     def _effect(self, markup: str) -> _Effect:
         """What a piece of markup does."""
-        return self._link(markup) if markup.startswith("[[") else _effect_of(markup)
+        if not markup.startswith("[["):
+            return _effect_of(markup)
+        match = _PLAIN_LINK.fullmatch(markup)
+        if match:
+            raw, label, trail = match.groups()
+            if len(raw) <= LONGEST_PLAIN_TITLE:
+                return _LINK, (label or raw) + trail, self.titles.plain(raw)
+        return self._link(markup)
 
     def _link(self, markup: str) -> _Effect:
         """What ``[[target|label]]trail`` shows, and where it leads."""

@@ -10,6 +10,7 @@ import pytest
 from mluke_core.corpus import pages as pages_module
 from mluke_core.corpus.bz2_streams import find_stream, read_streams
 from mluke_core.corpus.dump import DumpReader
+from mluke_core.corpus.pages import parse_pages
 from mluke_core.errors import DataError
 from tests.dumps import FOOTER, articles, header, multistream, page, single
 
@@ -127,6 +128,39 @@ def test_line_ends_and_characters_of_xml(tmp_path: Path) -> None:
     text = page(1, "A", "a\r\n&<é😀").replace("é", "&#233;")
     (found,) = DumpReader([multistream(tmp_path / "1.bz2", [text])]).pages()
     assert found.text == "a\n&<é😀"
+
+
+ODD_CONTENT = [
+    *(b"", b"&amp;lt;", b"&quot;&gt;&amp;", b"&#65;&apos;", b"&unknown;", b"&lt", b"&", b"a > b"),
+    *(b"]]>", b"<!-- c -->", b"<![CDATA[<text>x</text>]]>", b"<?p <text>x</text> ?>", b"<b>x</b>"),
+    *(
+        b"\r\n",
+        b"\t\n",
+        b"\x01",
+        b"\x7f\xc2\x85",
+        b"\xef\xbf\xbe",
+        b"\xef\xbf\xbf",
+        b"\xff",
+        b"\xc3",
+    ),
+    *(b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"</text><text>x", b"</text><text/><texts/><text>x"),
+    *(
+        b"</text><text a='x>y'>x",
+        b"</text><text xmlns='x'>x",
+        b"</text ><text",
+        b"<text",
+        b"x</text",
+    ),
+]
+
+
+@pytest.mark.parametrize("odd", ODD_CONTENT)
+def test_texts_are_what_the_parser_reads(odd: bytes) -> None:
+    contents = [b"\xc3\xa9 &lt;b&gt; &amp;", b"a %b b &lt;" % odd, odd, b"", b"&amp;"]
+    pages = [page(1, "A", "X").encode().replace(b"X", content) for content in contents]
+    read = list(parse_pages(b"".join(pages)))
+    assert read == [pages_module._parse_alone(one.strip()) for one in pages]
+    assert isinstance(read[0], pages_module.Page) and read[0].text == "é <b> &"
 
 
 def test_a_broken_page_costs_itself_alone(tmp_path: Path) -> None:
