@@ -8,7 +8,8 @@ kept in a file ``crash-...`` or ``timeout-...``; given that file, the program sh
 Example:
     python3.11 -m venv fuzzing
     fuzzing/bin/pip install atheris lxml numpy orjson
-    fuzzing/bin/python tests/fuzz/fuzz_wikitext.py -max_total_time=3600 -timeout=5 inputs/
+    fuzzing/bin/python tests/fuzz/fuzz_wikitext.py -max_total_time=3600 -timeout=5 \
+        -rss_limit_mb=14000 inputs/
 """
 
 from __future__ import annotations
