@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from mluke_core.corpus.process import keep_freed_memory, no_cycle_collection
+    from mluke_core.io.process import keep_freed_memory, no_cycle_collection
 
     keep_freed_memory()
     # Imports leave no cycles behind either.

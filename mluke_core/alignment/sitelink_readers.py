@@ -8,14 +8,12 @@ they could not read.
 
 from __future__ import annotations
 
-import gc
 import math
 import multiprocessing
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +25,7 @@ import pyarrow.compute as pc
 from mluke_core.alignment.line_blocks import LineBlocks
 from mluke_core.errors import DataError
 from mluke_core.io.lifeline import Process, end_with
+from mluke_core.io.process import no_cycle_collection
 from mluke_core.io.progress import Progress
 
 ROWS = pa.schema([("qid", pa.int64()), ("wiki", pa.int32()), ("title", pa.binary())])
@@ -261,19 +260,8 @@ def _parse_blocks(
             pool.shutdown(cancel_futures=True)
 
 
-@contextmanager
-def _without_cycle_search() -> Iterator[None]:
-    """Switch Python's search for cycles off: parsed JSON has none, and searching costs a fifth."""
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searching:
-            gc.enable()
-
-
-@_without_cycle_search()
+# Parsed JSON has no cycles.
+@no_cycle_collection()
 def parse_items(block: bytes, wikis: Sequence[str]) -> ParsedItems:
     """Sitelinks of the items in whole lines of a JSON dump."""
     place_of = {wiki: place for place, wiki in enumerate(wikis)}

@@ -14,7 +14,6 @@ from mluke_core.corpus.dump import DumpReader
 from mluke_core.corpus.options import CorpusOptions, corpus_options
 from mluke_core.corpus.pages import Page
 from mluke_core.corpus.pages_file import REDIRECTS, PagesSink
-from mluke_core.corpus.process import no_cycle_collection
 from mluke_core.corpus.report import NAMED_BROKEN
 from mluke_core.corpus.titles import Target, Titles
 from mluke_core.corpus.wikis import Wiki, load_wiki
@@ -22,6 +21,7 @@ from mluke_core.corpus.wikitext import WikitextExtractor
 from mluke_core.errors import DataError
 from mluke_core.io.files import write_json
 from mluke_core.io.parquet import ParquetSink, stage_metadata
+from mluke_core.io.process import no_cycle_collection
 
 log = logging.getLogger("mluke")
 

@@ -6,14 +6,12 @@ piece into tokens. Sentences of one page are then packed into sequences.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mluke_core.io.parquet import stage_metadata
+from mluke_core.io.process import no_cycle_collection
 from mluke_core.io.progress import Progress
 from mluke_core.sequences.links import linked_pages
 from mluke_core.sequences.packing import PagePacker, SequenceCounts, SequenceSettings
@@ -58,7 +56,7 @@ def build_sequences(
     metadata = stage_metadata("build_sequences", {**vars(settings), "seed": seed}, language)
     metadata |= {"tokenizer": tokenizer.digest, "entity_vocabulary": vocabulary_digest}
     with (
-        _without_cycle_collection(),
+        no_cycle_collection(),
         SequenceWriter(output, metadata, tokenizer.segmenter.to_ids) as writer,
         Progress(f"sequences {language}", unit="page") as progress,
     ):
@@ -80,15 +78,3 @@ def build_sequences(
     if not counts.sequences:
         log.warning("%s: no sequence with a link to the entity vocabulary", pages)
     return counts
-
-
-@contextmanager
-def _without_cycle_collection() -> Iterator[None]:
-    """Hundreds of thousands of lists without a cycle among them: looking for one costs a fifth."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
