@@ -117,15 +117,28 @@ def check_kind(model: PreTrainedModel, where: str | Path) -> None:
     kind = model.config.model_type
     if getattr(model.config, "is_encoder_decoder", False):
         raise DataError(f"{where}: a {kind} model has a decoder; only encoders can be used here.")
-    try:
-        has_table = isinstance(model.get_input_embeddings(), nn.Embedding)
-    except NotImplementedError:  # so transformers says that a model has no single word table
-        has_table = False
-    if not has_table or "inputs_embeds" not in inspect.signature(model.forward).parameters:
+    if not _has_word_table(model):
+        raise DataError(
+            f"{where}: a {kind} model has no single table of words, of which fine-tuning keeps the "
+            "rows it needs. Use another encoder."
+        )
+    if "inputs_embeds" not in inspect.signature(model.forward).parameters:
         raise DataError(
             f"{where}: a {kind} model takes no inputs_embeds in place of ids, which the restricted "
             "word table and the markers of relations need. Use another encoder."
         )
+
+
+def _has_word_table(model: PreTrainedModel) -> bool:
+    """Whether one table holds the vectors of all words.
+
+    CANINE, which hashes characters into several tables, has none; of such models
+    ``get_input_embeddings`` raises what is caught here, and there is no other way to ask.
+    """
+    try:
+        return isinstance(model.get_input_embeddings(), nn.Embedding)
+    except NotImplementedError:
+        return False
 
 
 @torch.no_grad()

@@ -201,7 +201,7 @@ def test_weights_without_code_alone(tokenizer: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "canine"}, "a canine model takes no inputs_embeds"),
+        ({"model_type": "canine"}, "a canine model has no single table of words"),
         ({"model_type": "t5", "d_model": 16, "num_layers": 1}, "a t5 model has a decoder"),
         ({"model_type": "my-own"}, "model_type is 'my-own', which transformers .* does not know"),
     ],
