@@ -18,8 +18,10 @@ from mluke_core.corpus.titles import INVALID, Titles
 _SIMPLE_INSIDE = rf"[^][|\n<>{{}}]*+(?:\|[^][{NO_CHARACTER}]*+)?+\]\]"
 # What the last third takes for a link.
 SIMPLE = rf"\[\[{_SIMPLE_INSIDE}"
+# Most targets have neither of the signs that every address has, and are asked nothing more.
+_PLAIN_INSIDE = _SIMPLE_INSIDE.replace("[^][", "[^][:/", 1)
 # [[http://… is an external link in brackets.
-_OTHER = re.compile(rf"\[\[(?:\[++|(?={PROTOCOL}())|(?!{_SIMPLE_INSIDE}))")
+_OTHER = re.compile(rf"\[\[(?!{_PLAIN_INSIDE})(?:\[++|(?={PROTOCOL}())|(?!{_SIMPLE_INSIDE}))")
 _FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
 # A link with links inside, as in a picture's caption: most need no look at the whole page.
 _CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")

@@ -80,19 +80,26 @@ def clean_characters(text: str) -> str:
     if "\t" in text:
         # Only a space in front makes a line preformatted.
         text = _TABS.sub("\n", text).replace("\t", " ")
+    units = _units(text)
     if not text.isascii():
-        text = _replace_odd(text)
-        if "\u200d" in text or "\u200c" in text:
-            text = _STRAY_JOINERS.sub("", text)
-    return _single_spaces(text)
+        replaced = _replace_odd(text, units)
+        if "\u200d" in replaced or "\u200c" in replaced:
+            replaced = _STRAY_JOINERS.sub("", replaced)
+        if replaced is not text:
+            text, units = replaced, _units(replaced)
+    return _single_spaces(text, units)
 
 
-def _single_spaces(text: str) -> str:
+def _units(text: str) -> np.ndarray:
+    """UTF-16 units; each is a character unless there are more of them than characters."""
+    return np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
+
+
+def _single_spaces(text: str, units: np.ndarray) -> str:
     """``text`` with one space where there were several.
 
     Looked for in arrays, three times as fast as by splitting, for most pages hold few of them.
     """
-    units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
     if len(units) != len(text):  # some characters take two units
         units = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     is_space = units == ord(" ")
@@ -108,13 +115,12 @@ def _single_spaces(text: str) -> str:
     return "".join(kept)
 
 
-def _replace_odd(text: str) -> str:
+def _replace_odd(text: str, units: np.ndarray) -> str:
     """``text`` with odd spaces as spaces and without invisible characters.
 
     Looked for in an array of UTF-16 units, which is ten times as fast as one regular expression
     with these characters.
     """
-    units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
     # Comparisons run on many units at once, looking up does not: first the ranges they are in.
     near = (units & 0xFF80) == 0x2000
     near |= (units & 0xFFC0) == 0x80

@@ -17,6 +17,7 @@ _NO_ELEMENTS = (b"<!", b"<?")
 # What MediaWiki writes; texts with other references are left to the parser.
 _REFERENCES = {b"&lt;": "<", b"&gt;": ">", b"&amp;": "&", b"&quot;": '"'}
 _LONGEST_REFERENCE = 6
+_NAME_BYTES = 4
 _NO_CHARACTERS = ("\ufffe", "\uffff")
 
 
@@ -70,20 +71,25 @@ def _unescaped(data: bytes, spans: list[tuple[int, int]]) -> list[str | None]:
     signs = np.flatnonzero(source == ord("&"))
     # Behind a reference in a text there is at least the end tag.
     signs = signs[signs < len(source) - _LONGEST_REFERENCE]
+    # The four bytes behind each sign as one number.
+    names = source[signs[:, None] + np.arange(1, 1 + _NAME_BYTES)].view("<u4")[:, 0]
     units = source.copy()
     is_kept = np.ones(len(source), bool)
     omitted = np.zeros(len(signs), np.int64)
     for reference, character in _REFERENCES.items():
-        found = np.arange(len(signs))
-        for offset in range(1, len(reference)):
-            found = found[source[signs[found] + offset] == reference[offset]]
+        name = reference[1 : 1 + _NAME_BYTES]
+        mask = (1 << 8 * len(name)) - 1
+        found = np.flatnonzero((names & mask) == int.from_bytes(name, "little"))
+        if len(reference) > 1 + _NAME_BYTES:
+            found = found[source[signs[found] + len(reference) - 1] == reference[-1]]
         omitted[found] = len(reference) - 1
         units[signs[found]] = ord(character)
         for offset in range(1, len(reference)):
             is_kept[signs[found] + offset] = False
-    controls = np.flatnonzero(source < ord(" "))
-    controls = controls[(source[controls] != ord("\n")) & (source[controls] != ord("\t"))]
-    odd = np.concatenate([signs[omitted == 0], controls])
+    # What XML forbids, and carriage returns: all below a space but tabs and line feeds. What is
+    # less than the first of a range wraps around, so one comparison asks for both ends of it.
+    is_control = (source < ord("\t")) | (source - (ord("\n") + 1) < ord(" ") - (ord("\n") + 1))
+    odd = np.concatenate([signs[omitted == 0], np.flatnonzero(is_control)])
     bounds = np.array(spans, np.int64).reshape(-1, 2)
     behind = np.searchsorted(bounds[:, 0], odd, "right") - 1
     is_odd = set(behind[(behind >= 0) & (odd < bounds[behind, 1])].tolist())

@@ -51,14 +51,15 @@ _NEAR = 40
 _ANGLES = re.compile(
     rf"<(?:({any_name(DROPPED_ELEMENTS)})(?=[\s/>])[^<>{NO_CHARACTER}]*+"  # 1
     rf"(?:(?<=/)>|>(?:[^<]*+(?:<(?!/(?i:\1)[\s>])[^<]*+){{0,{_NEAR}}}+)</(?i:\1)\s*+>)"
-    rf"|({_COMMENT})(?:[ \t]*+<{_COMMENT})*+(?:[ \t]++(?=\n|\Z))?+"  # 2
-    rf"|({_NOWIKI})(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 3, its content 4
+    r"(?:(?=[^\W_]|[\['])())?+"  # 2
+    rf"|({_COMMENT})(?:[ \t]*+<{_COMMENT})*+(?:[ \t]++(?=\n|\Z))?+"  # 3
+    rf"|({_NOWIKI})(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 4, its content 5
     rf"((?:[^<]*+(?:<(?!/{_NOWIKI})[^<]*+){{0,{_NEAR}}}+))</{_NOWIKI}\s*+>)"
-    rf"|({any_name(['table'])})(?=[\s>])"  # 5
+    rf"|({any_name(['table'])})(?=[\s>])"  # 6
     rf"|/?+{any_name(['noinclude', 'onlyinclude'])}\s*+/?+>)"
 )
 _COMMENT_LINES = re.compile(rf"\n[ \t]*+{_COMMENT_LINE}(?=\n)")
-_ELEMENT_GROUP, _COMMENT_GROUP, _TABLE_GROUP = 1, 2, 5
+_ELEMENT_GROUP, _JOINING_GROUP, _COMMENT_GROUP, _CONTENT_GROUP, _TABLE_GROUP = 1, 2, 3, 5, 6
 _IN_TAG = re.compile(r"<[a-zA-Z][^<>]*+\Z")
 _LONGEST_TAG = 500
 _OPENERS = re.compile(rf"<({any_name([*DROPPED_ELEMENTS, 'nowiki'])})(?=[\s/>])[^<>]*+>")
@@ -119,23 +120,22 @@ class Reducer:
 
     def _replace_angle(self, match: re.Match[str]) -> str:
         group = match.lastindex
+        if group == _ELEMENT_GROUP or group is None:
+            return ""
+        if group == _JOINING_GROUP:
+            return SEPARATOR
         text = match.string
         start, end = match.span()
-        if group == _ELEMENT_GROUP:
-            following = text[end : end + 1]
-            return SEPARATOR if following.isalnum() or following in ("[", "'") else ""
         if group == _COMMENT_GROUP:
             if text.startswith("\n", end) and _starts_line(text, start, " \t"):
                 self._comment_lines = True
                 return _COMMENT_LINE
             return ""
-        if group is None:
-            return ""
         if group == _TABLE_GROUP:
             self._html_table = True
             return match.group()
         self._protected = True
-        content = match.group(4) or ""
+        content = match.group(_CONTENT_GROUP) or ""
         if _IN_TAG.search(text, max(0, start - _LONGEST_TAG), start):
             return protect(decode_entities(content))
         return _protected(content)

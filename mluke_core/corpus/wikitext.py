@@ -229,7 +229,12 @@ class WikitextExtractor:
                     continue
                 if parts:
                     text = "".join(parts)
-                    if rough or kind not in _KINDS or text[0] == " " or text[-1] == " ":
+                    if (
+                        kind not in _KINDS
+                        or text[0] == " "
+                        or text[-1] == " "
+                        or (rough and "  " in text)
+                    ):
                         self._finish(columns, text, first, kind, rough)
                     else:
                         texts.append(text)
