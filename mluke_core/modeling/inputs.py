@@ -10,9 +10,9 @@ without a copy. Outputs are given in the order of the input.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,23 +132,34 @@ def pack_arrays(
     _check_spans(word_lengths, entity_lengths, starts_E, ends_E)
     mention_lengths = ends_E - starts_E
     mention_starts = _offsets(mention_lengths)[:-1]
-    mention_positions = np.repeat(starts_E - mention_starts, mention_lengths)
-    mention_positions += np.arange(len(mention_positions))
     lengths = word_lengths + entity_lengths
     order = np.argsort(lengths, kind="stable")
     row_starts = np.empty_like(lengths)
     row_starts[order] = _offsets(lengths[order])[:-1]
-    # Every index is a run of consecutive numbers for each sequence: a slice of this is copied fast.
-    numbers = np.arange(len(word_ids_T) + len(entity_ids_E))
-    word_positions = _runs(numbers, np.zeros_like(lengths), word_lengths)
-    word_rows = _runs(numbers, row_starts, word_lengths)
-    entity_rows = _runs(numbers, row_starts + word_lengths, entity_lengths)
     # Sorted by length, and in each sequence its words before its entities.
     firsts, runs = np.empty((2, len(lengths), 2), dtype=np.int64)
     firsts[:, 0], firsts[:, 1] = word_offsets[:-1], entity_offsets[:-1] + len(word_ids_T)
     runs[:, 0], runs[:, 1] = word_lengths, entity_lengths
-    layout = _runs(numbers, firsts[order].ravel(), runs[order].ravel())
-    blocks = [(len(list(group)), length) for length, group in groupby(lengths[order].tolist())]
+    run_lengths = runs[order].ravel()
+    blocks = tuple((count, length) for length, count in Counter(lengths[order].tolist()).items())
+
+    # Every index is a run of consecutive numbers for each sequence or mention.
+    numbers = np.arange(max(len(word_ids_T) + len(entity_ids_E), int(mention_lengths.sum())))
+
+    def numbered(
+        starts: NDArray[np.int64], places: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Runs that count from ``starts`` on, each as long as its length, one after the other."""
+        counted = np.repeat(starts - places, lengths)
+        counted += numbers[: len(counted)]
+        return counted
+
+    word_places, entity_places = word_offsets[:-1], entity_offsets[:-1]
+    word_positions = numbered(np.zeros_like(lengths), word_places, word_lengths)
+    word_rows = numbered(row_starts, word_places, word_lengths)
+    entity_rows = numbered(row_starts + word_lengths, entity_places, entity_lengths)
+    layout = numbered(firsts[order].ravel(), _offsets(run_lengths)[:-1], run_lengths)
+    mention_positions = numbered(starts_E, mention_starts, mention_lengths)
 
     def tensor(array: NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)).to(device)
@@ -162,7 +173,7 @@ def pack_arrays(
         layout_L=tensor(layout),
         word_rows_T=tensor(word_rows),
         entity_rows_E=tensor(entity_rows),
-        blocks=tuple(blocks),
+        blocks=blocks,
         word_offsets=word_offsets,
         entity_offsets=entity_offsets,
     )
@@ -198,12 +209,3 @@ def _offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     result = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=result[1:])
     return result
-
-
-def _runs(
-    numbers: NDArray[np.int64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The slices of ``numbers`` that begin at ``starts``, one after the other."""
-    ends = starts + lengths
-    slices = zip(starts.tolist(), ends.tolist(), strict=True)
-    return np.concatenate([numbers[:0], *(numbers[start:end] for start, end in slices)])

@@ -60,7 +60,11 @@ def collate(
     with_entities = entity_mask_id is not None
     entity_offsets = _offsets([len(row.entity_ids) if with_entities else 0 for row in rows])
     chosen = choose(
-        np.diff(word_offsets) - 2, np.diff(entity_offsets), keys_B, shares.words, shares.entities
+        word_offsets[1:] - word_offsets[:-1] - 2,
+        entity_offsets[1:] - entity_offsets[:-1],
+        keys_B,
+        shares.words,
+        shares.entities,
     )
     # Words of sequence i move right by its own first token and both special tokens of those before.
     moved_B = 2 * np.arange(len(rows)) + 1

@@ -58,11 +58,11 @@ def choose(
     """Choose among the words and the entities of sequences of these lengths."""
     # Entities count as sequences of their own, with another key, so that all are chosen at once.
     lengths_B = np.concatenate([words_B, entities_B])
-    shares_B = np.repeat([word_share, entity_share], len(words_B))
+    shares_B = np.full(len(lengths_B), entity_share)
+    shares_B[: len(words_B)] = word_share
     names_T = _name_tokens(np.concatenate([keys_B, mix(1, keys_B)]), lengths_B)
-    wanted_B = np.where(lengths_B > 0, np.maximum(1, np.rint(shares_B * lengths_B)), 0).astype(
-        np.int64
-    )
+    wanted_B = np.maximum(1, np.rint(shares_B * lengths_B)).astype(np.int64)
+    wanted_B[lengths_B == 0] = 0
     chosen = _choose(lengths_B, wanted_B, names_T)
     words_of_B = wanted_B[: len(words_B)]
     count = words_of_B.sum()

@@ -127,8 +127,7 @@ def _check_batch(path: Path, rows: pa.RecordBatch, first: int, limits: Limits) -
     starts = _numpy(rows.column("starts").flatten())
     ends = _numpy(rows.column("ends").flatten())
     if (
-        len(starts) != entities.sum()
-        or len(ends) != entities.sum()
+        any((_lengths(rows.column(name)) != entities).any() for name in ("starts", "ends"))
         or (starts < 0).any()
         or ((ends < starts) | (ends > np.repeat(lengths, entities))).any()
     ):
@@ -145,28 +144,37 @@ def _lengths(lists: pa.ListArray) -> NDArray[np.int64]:
     return np.diff(_numpy(lists.offsets)).astype(np.int64)
 
 
+class _Batch(NamedTuple):
+    """Some rows as Arrow keeps them: values of all rows side by side, and where each row begins."""
+
+    words: NDArray[np.int32]
+    """Offsets into ``input_ids``."""
+    entities: NDArray[np.int32]
+    """Offsets into the other three, of which every row has equally many."""
+    input_ids: NDArray[np.int32]
+    entity_ids: NDArray[np.int32]
+    starts: NDArray[np.int16]
+    ends: NDArray[np.int16]
+
+
 class UnpackedRows:
     """Random access to the rows of several Arrow files, as one list."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._columns: list[list[tuple[NDArray[np.int32], NDArray[Any]]]] = []
-        sizes = []
+        self._batches: list[_Batch] = []
         for path in paths:
             stored = pa.ipc.open_file(pa.memory_map(str(path)))
             for number in range(stored.num_record_batches):
                 batch = stored.get_batch(number)
                 if len(batch):
-                    sizes.append(len(batch))
-                    self._columns.append(
-                        [
-                            (
-                                _numpy(batch.column(name).offsets),
-                                _numpy(batch.column(name).values),
-                            )
-                            for name in COLUMNS
-                        ]
+                    self._batches.append(
+                        _Batch(
+                            _numpy(batch.column("input_ids").offsets),
+                            _numpy(batch.column("entity_ids").offsets),
+                            *(_numpy(batch.column(name).values) for name in COLUMNS),
+                        )
                     )
-        self._ends = list(accumulate(sizes))
+        self._ends = list(accumulate(len(batch.words) - 1 for batch in self._batches))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -174,19 +182,21 @@ class UnpackedRows:
     def length(self, number: int) -> int:
         """Words and entities of row ``number``; reads nothing else of it."""
         batch, place = self._find(number)
-        words, entities = (offsets for offsets, _ in self._columns[batch][:2])
+        words, entities = batch.words, batch.entities
         return int(words[place + 1] - words[place] + entities[place + 1] - entities[place])
 
-    def _find(self, number: int) -> tuple[int, int]:
+    def _find(self, number: int) -> tuple[_Batch, int]:
         batch = bisect_right(self._ends, number)
-        return batch, number - (self._ends[batch - 1] if batch else 0)
+        return self._batches[batch], number - (self._ends[batch - 1] if batch else 0)
 
     def row(self, number: int) -> Row:
         """Row ``number``, as views of the file."""
         batch, place = self._find(number)
+        words = slice(batch.words.item(place), batch.words.item(place + 1))
+        entities = slice(batch.entities.item(place), batch.entities.item(place + 1))
         return Row(
-            *[
-                values[offsets.item(place) : offsets.item(place + 1)]
-                for offsets, values in self._columns[batch]
-            ]
+            batch.input_ids[words],
+            batch.entity_ids[entities],
+            batch.starts[entities],
+            batch.ends[entities],
         )
