@@ -26,7 +26,8 @@ STREAM_START_BYTES = 10
 # The mark at a stream's end and the checksum behind it.
 END_MARK_BITS = 48 + 32
 READ_BYTES = 1 << 20
-PIECE_BYTES = 4 << 20
+# What is made of a piece ought to stay in a processor's caches.
+PIECE_BYTES = 1 << 20
 # A compressed stream up to this size is held in memory; those of multistream dumps are far smaller.
 HELD_BYTES = 16 << 20
 
