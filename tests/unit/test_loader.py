@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -215,11 +217,27 @@ def test_what_the_model_cannot_take_is_refused(
 
 
 def test_wrong_row_counts_are_refused(world: dict[str, Path], tmp_path: Path) -> None:
-    import dataclasses
-
     shard = read_manifest(world["manifest"]).shards[0]
     with pytest.raises(DataError, match="the manifest says 61"):
         unpack_shard(dataclasses.replace(shard, rows=61), tmp_path, LIMITS)
+
+
+def test_a_row_with_more_spans_than_entities_is_refused(
+    world: dict[str, Path], tmp_path: Path
+) -> None:
+    """Also where another row has as many too few, so that their sums agree."""
+    shard = read_manifest(world["manifest"]).shards[0]
+    table = pq.read_table(shard.path)
+    starts = table.column("starts").to_pylist()
+    donor, taker = [number for number, of_row in enumerate(starts) if of_row][:2]
+    starts[taker].append(starts[donor].pop())
+    column = table.schema.get_field_index("starts")
+    field = table.schema.field(column)
+    path = tmp_path / "moved.parquet"
+    pq.write_table(table.set_column(column, field, pa.array(starts, field.type)), path)
+    moved = dataclasses.replace(shard, path=path, sha256=file_digest(path))
+    with pytest.raises(DataError, match="entity spans that lie outside their sequence"):
+        unpack_shard(moved, tmp_path / "data", LIMITS)
 
 
 def test_manifest_problems_have_one_message(world: dict[str, Path], tmp_path: Path) -> None:
