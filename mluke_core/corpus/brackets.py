@@ -15,13 +15,18 @@ from mluke_core.corpus.inline import ADDRESS, PROTOCOL, decoded
 from mluke_core.corpus.reduce import protect
 from mluke_core.corpus.titles import INVALID, Titles
 
-_SIMPLE_INSIDE = rf"[^][|\n<>{{}}]*+(?:\|[^][{NO_CHARACTER}]*+)?+\]\]"
+
+def _simple_inside(refused: str = "") -> str:
+    """Target and label without brackets inside; ``refused`` must not be in the target either."""
+    return rf"[^][|\n<>{{}}{refused}]*+(?:\|[^][{NO_CHARACTER}]*+)?+\]\]"
+
+
 # What the last third takes for a link.
-SIMPLE = rf"\[\[{_SIMPLE_INSIDE}"
+SIMPLE = rf"\[\[{_simple_inside()}"
 # Most targets have neither of the signs that every address has, and are asked nothing more.
-_PLAIN_INSIDE = _SIMPLE_INSIDE.replace("[^][", "[^][:/", 1)
+_PLAIN_INSIDE = _simple_inside(":/")
 # [[http://… is an external link in brackets.
-_OTHER = re.compile(rf"\[\[(?!{_PLAIN_INSIDE})(?:\[++|(?={PROTOCOL}())|(?!{_SIMPLE_INSIDE}))")
+_OTHER = re.compile(rf"\[\[(?!{_PLAIN_INSIDE})(?:\[++|(?={PROTOCOL}())|(?!{_simple_inside()}))")
 _FLAT = r"[^][\n]++|\n(?!=)|\[(?!\[)|\](?!\])"
 # A link with links inside, as in a picture's caption: most need no look at the whole page.
 _CAPTION = re.compile(rf"\[\[(?:{_FLAT}|\[\[(?:{_FLAT})*+\]\])*+\]\]")

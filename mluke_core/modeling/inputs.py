@@ -108,9 +108,9 @@ def pack(examples: Sequence[Example], device: str | torch.device = "cpu") -> Pac
     ).reshape(-1, 2)
     return pack_arrays(
         _flatten([example.input_ids for example in examples]),
-        _offsets([len(example.input_ids) for example in examples]),
+        offsets_of([len(example.input_ids) for example in examples]),
         _flatten([example.entity_ids for example in examples]),
-        _offsets([len(example.entity_ids) for example in examples]),
+        offsets_of([len(example.entity_ids) for example in examples]),
         spans[:, 0],
         spans[:, 1],
         device,
@@ -131,11 +131,11 @@ def pack_arrays(
     entity_lengths = entity_offsets[1:] - entity_offsets[:-1]
     _check_spans(word_lengths, entity_lengths, starts_E, ends_E)
     mention_lengths = ends_E - starts_E
-    mention_starts = _offsets(mention_lengths)[:-1]
+    mention_starts = offsets_of(mention_lengths)[:-1]
     lengths = word_lengths + entity_lengths
     order = np.argsort(lengths, kind="stable")
     row_starts = np.empty_like(lengths)
-    row_starts[order] = _offsets(lengths[order])[:-1]
+    row_starts[order] = offsets_of(lengths[order])[:-1]
     # Sorted by length, and in each sequence its words before its entities.
     firsts, runs = np.empty((2, len(lengths), 2), dtype=np.int64)
     firsts[:, 0], firsts[:, 1] = word_offsets[:-1], entity_offsets[:-1] + len(word_ids_T)
@@ -158,7 +158,7 @@ def pack_arrays(
     word_positions = numbered(np.zeros_like(lengths), word_places, word_lengths)
     word_rows = numbered(row_starts, word_places, word_lengths)
     entity_rows = numbered(row_starts + word_lengths, entity_places, entity_lengths)
-    layout = numbered(firsts[order].ravel(), _offsets(run_lengths)[:-1], run_lengths)
+    layout = numbered(firsts[order].ravel(), offsets_of(run_lengths)[:-1], run_lengths)
     mention_positions = numbered(starts_E, mention_starts, mention_lengths)
 
     def tensor(array: NDArray[np.int64]) -> torch.Tensor:
@@ -204,7 +204,7 @@ def _flatten(rows: Sequence[ArrayLike]) -> NDArray[np.int64]:
     return np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
 
 
-def _offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+def offsets_of(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Cumulative sums with a leading 0."""
     result = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=result[1:])

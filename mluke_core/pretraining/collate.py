@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from mluke_core.modeling.inputs import PackedBatch, pack_arrays
+from mluke_core.modeling.inputs import PackedBatch, offsets_of, pack_arrays
 from mluke_core.modeling.prediction import Targets
 from mluke_core.pretraining.masking import choose, hide_words
 from mluke_core.pretraining.shards import Row
@@ -49,7 +49,7 @@ def collate(
     device: str | torch.device = "cpu",
 ) -> tuple[PackedBatch, Targets]:
     """Mask rows, each by its key, add the special tokens and pack."""
-    word_offsets = _offsets([len(row.input_ids) + 2 for row in rows])
+    word_offsets = offsets_of([len(row.input_ids) + 2 for row in rows])
     ids_T = np.empty(word_offsets[-1], dtype=np.int64)
     for start, row in zip(word_offsets.tolist(), rows, strict=False):
         ids_T[start + 1 : start + 1 + len(row.input_ids)] = row.input_ids
@@ -58,7 +58,7 @@ def collate(
 
     entity_mask_id = vocabulary.entity_mask_id
     with_entities = entity_mask_id is not None
-    entity_offsets = _offsets([len(row.entity_ids) if with_entities else 0 for row in rows])
+    entity_offsets = offsets_of([len(row.entity_ids) if with_entities else 0 for row in rows])
     chosen = choose(
         word_offsets[1:] - word_offsets[:-1] - 2,
         entity_offsets[1:] - entity_offsets[:-1],
@@ -95,8 +95,3 @@ def collate(
 
 def _join(arrays: list[NDArray[Any]]) -> NDArray[np.int64]:
     return np.concatenate(arrays, dtype=np.int64)
-
-
-def _offsets(lengths: list[int]) -> NDArray[np.int64]:
-    """Cumulative sums with a leading 0."""
-    return np.cumsum([0, *lengths], dtype=np.int64)
