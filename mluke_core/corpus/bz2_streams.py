@@ -26,8 +26,8 @@ STREAM_START_BYTES = 10
 # The mark at a stream's end and the checksum behind it.
 END_MARK_BITS = 48 + 32
 READ_BYTES = 1 << 20
-# Several blocks of bzip2, which have up to 900 kB: where a piece ends inside a block, the work on its
-# text drives the block out of the processor's caches, and decompressing goes on slowly.
+# Several blocks of bzip2, which have up to 900 kB: where a piece ends inside a block, the work on
+# its text drives the block out of the processor's caches, and decompressing goes on slowly.
 PIECE_BYTES = 8 << 20
 # A compressed stream up to this size is held in memory; those of multistream dumps are far smaller.
 HELD_BYTES = 16 << 20
@@ -62,7 +62,9 @@ def find_stream(stream: BinaryIO, start: int, size: int) -> int:
     return size
 
 
-def read_streams(path: Path, start: int, stop: int, threads: int = 1) -> Iterator[Piece]:
+def read_streams(
+    path: Path, start: int, stop: int, threads: int = 1, piece_bytes: int = PIECE_BYTES
+) -> Iterator[Piece]:
     """Decompress every stream of ``path`` that begins in ``[start, stop)``.
 
     Data come in pieces of bounded size, whatever a stream expands to. Streams begin where
@@ -74,18 +76,21 @@ def read_streams(path: Path, start: int, stop: int, threads: int = 1) -> Iterato
         start: first byte of the range.
         stop: end of the range, exclusive.
         threads: how many may work on a stream too long to be held in memory.
+        piece_bytes: largest size of a piece.
     """
     size = path.stat().st_size
     with open(path, "rb") as stream:
         position = find_stream(stream, start, size)
         while position < stop and position < size:
-            for piece in _read_stream(stream, position, size, threads):
+            for piece in _read_stream(stream, position, size, threads, piece_bytes):
                 yield piece
                 if piece.kind != "data":
                     position = piece.stop
 
 
-def _read_stream(stream: BinaryIO, start: int, size: int, threads: int) -> Iterator[Piece]:
+def _read_stream(
+    stream: BinaryIO, start: int, size: int, threads: int, piece_bytes: int
+) -> Iterator[Piece]:
     stream.seek(start)
     head = stream.read(STREAM_START_BYTES)
     if not STREAM_START.match(head):
@@ -104,19 +109,19 @@ def _read_stream(stream: BinaryIO, start: int, size: int, threads: int) -> Itera
         # One stream of many gigabytes; should others follow, they are read as part of it.
         source = stream.name
     else:
-        yield from _read_carefully(stream, start, size, 0)
+        yield from _read_carefully(stream, start, size, 0, piece_bytes)
         return
     done = 0
     try:
         with held, IndexedBzip2File(source, parallelization=threads) as plain:
-            while data := plain.read(PIECE_BYTES):
+            while data := plain.read(piece_bytes):
                 done += len(data)
                 yield Piece("data", start, start, data)
             last = max(plain.block_offsets())
             # Of the last stream, several threads list the end; one lists the mark in front of it.
             end = last if threads > 1 else last + END_MARK_BITS
     except (RuntimeError, ValueError, OSError):
-        yield from _read_carefully(stream, start, size, done)
+        yield from _read_carefully(stream, start, size, done, piece_bytes)
     else:
         # Bytes between streams are not taken for a part of the one in front of them.
         yield Piece("end", start, start + -(-end // 8))
@@ -134,14 +139,16 @@ def _no_stream(stream: BinaryIO, start: int, size: int, head: bytes) -> Piece:
     return Piece("broken", start, following, error="bytes that begin no bzip2 stream")
 
 
-def _read_carefully(stream: BinaryIO, start: int, size: int, done: int) -> Iterator[Piece]:
+def _read_carefully(
+    stream: BinaryIO, start: int, size: int, done: int, piece_bytes: int
+) -> Iterator[Piece]:
     """The stream at ``start`` without its first ``done`` bytes, which have been handed out."""
     decompressor = bz2.BZ2Decompressor()
     stream.seek(start)
     pending = stream.read(READ_BYTES)
     try:
         while True:
-            data = decompressor.decompress(pending, PIECE_BYTES)
+            data = decompressor.decompress(pending, piece_bytes)
             fresh, done = data[done:], max(0, done - len(data))
             if fresh:
                 yield Piece("data", start, start, fresh)

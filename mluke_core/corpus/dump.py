@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mluke_core.corpus.bz2_streams import Piece, read_streams
+from mluke_core.corpus.bz2_streams import PIECE_BYTES, Piece, read_streams
 from mluke_core.corpus.pages import BrokenPage, Page, PageSplitter, parse_pages
 from mluke_core.corpus.siteinfo import (
     HEADER_END,
@@ -21,6 +21,9 @@ from mluke_core.errors import DataError
 from mluke_core.io.progress import Progress
 
 log = logging.getLogger("mluke")
+
+# So much of a piece is parsed at a time: what is worked out of it stays in a processor's caches.
+_RUN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -127,16 +130,9 @@ class DumpReader:
         splitter = PageSplitter()
         done = start
         at_end = False
-        for piece in read_streams(path, start, stop, self.threads):
+        for piece in read_streams(path, start, stop, self.threads, PIECE_BYTES):
             if piece.kind == "data":
-                data = splitter.feed(piece.data)
-                if splitter.too_long():
-                    rest = splitter.finish()
-                    if rest:
-                        rest.error = "the page is longer than any page can be"
-                        self._record_page(path, piece.start, rest)
-                if data:
-                    yield from self._parse(path, piece.start, data)
+                yield from self._piece_pages(path, piece, splitter)
                 continue
             at_end = piece.stop >= size
             progress.update(piece.stop - done)
@@ -155,12 +151,22 @@ class DumpReader:
         if at_end and not splitter.closed:
             self._truncated(path, size, "the root element has no end")
 
-    def _parse(self, path: Path, start: int, data: bytes) -> Iterator[Page]:
-        for page in parse_pages(data):
-            if isinstance(page, BrokenPage):
-                self._record_page(path, start, page)
-            else:
-                yield page
+    def _piece_pages(self, path: Path, piece: Piece, splitter: PageSplitter) -> Iterator[Page]:
+        data = memoryview(piece.data)
+        for begin in range(0, len(data), _RUN_BYTES):
+            pages = splitter.feed(data[begin : begin + _RUN_BYTES])
+            if splitter.too_long():
+                rest = splitter.finish()
+                if rest:
+                    rest.error = "the page is longer than any page can be"
+                    self._record_page(path, piece.start, rest)
+            if not pages:
+                continue
+            for page in parse_pages(pages):
+                if isinstance(page, BrokenPage):
+                    self._record_page(path, piece.start, page)
+                else:
+                    yield page
 
     def _record_page(self, path: Path, start: int, page: BrokenPage) -> None:
         self.broken_pages += 1
@@ -199,7 +205,7 @@ class DumpReader:
 def _read_layout(path: Path) -> _Layout:
     """Header of a file, and whether its pages begin in streams of their own."""
     data = b""
-    for piece in read_streams(path, 0, 1):
+    for piece in read_streams(path, 0, 1, piece_bytes=HEADER_LIMIT):
         if piece.kind == "data":
             data += piece.data
             if len(data) < HEADER_LIMIT:

@@ -19,8 +19,6 @@ from mluke_core.corpus.siteinfo import safe_parser
 PAGE_START, PAGE_END, ROOT_END = b"<page>", b"</page>", b"</mediawiki>"
 # MediaWiki's own limit for a page is 2 MB of text.
 MAXIMUM_PAGE_BYTES = 64 << 20
-# Pages are parsed in runs of this size: what is worked out of one stays in a processor's caches.
-_RUN_BYTES = 1 << 19
 _PAGE = re.compile(rb"<page>.*?</page>", re.DOTALL)
 _ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
 _TITLE = re.compile(rb"<title>([^<]*)</title>")
@@ -60,10 +58,10 @@ class PageSplitter:
         self._rest = b""
         self.closed = False
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, piece: bytes | memoryview) -> bytes:
         """Add a piece; return the bytes from the first to the last whole page (maybe none)."""
         searched = max(0, len(self._rest) - len(PAGE_END))
-        data = self._rest + data if self._rest else data
+        data = self._rest + piece
         end = data.rfind(PAGE_END, searched)
         if end < 0:
             self._rest = data
@@ -93,15 +91,6 @@ class PageSplitter:
 
 def parse_pages(data: bytes) -> Iterator[Page | BrokenPage]:
     """Parse whole ``<page>`` elements."""
-    start = 0
-    while start < len(data):
-        last = data.find(PAGE_END, start + _RUN_BYTES)
-        end = last + len(PAGE_END) if last >= 0 else len(data)
-        yield from _parse_run(data[start:end])
-        start = end
-
-
-def _parse_run(data: bytes) -> Iterator[Page | BrokenPage]:
     around, contents = take_out_texts(data)
     try:
         root = etree.fromstring(b"<pages>%b</pages>" % around, safe_parser())
