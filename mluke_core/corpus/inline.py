@@ -71,7 +71,8 @@ def restore_apostrophe(
     return 1
 
 
-_TERM_OR_RULE = re.compile(r"\n(?:([*\#:;]*+)(?<=;)([^\n]*+)|(={3,}+)\ ?+(?=\n|\Z))")
+# Both alternatives begin with what most lines do not begin with, so those are passed over at once.
+_TERM_OR_RULE = re.compile(r"\n(?:[*\#:;][*\#:;]*+(?<=;)([^\n]*+)|===++\ ?+(?=\n|\Z))")
 _TERM_TOKENS = re.compile(rf"\[|\]|-\{{|\}}-|<(/?)[a-zA-Z][^<>]*+>|{PROTOCOL}|(:)")
 _DEEPEST_HEADING = 6
 
@@ -86,11 +87,12 @@ def split_lines(text: str) -> str:
 
 
 def _split_line(match: re.Match[str]) -> str:
-    marks, term, signs = match.groups()
-    if signs:
-        level = min((len(signs) - 1) // 2, _DEEPEST_HEADING)
-        inner = "=" * (len(signs) - 2 * level)
-        return f"\n{'=' * level} {inner} {'=' * level}"
+    term = match.group(1)
+    if term is None:
+        count = match.group().count("=")
+        level = min((count - 1) // 2, _DEEPEST_HEADING)
+        return f"\n{'=' * level} {'=' * (count - 2 * level)} {'=' * level}"
+    marks = match.string[match.start() + 1 : match.start(1)]
     depth = 0
     for token in _TERM_TOKENS.finditer(term):
         first = token.group()[0]

@@ -44,6 +44,7 @@ DROPPED_ELEMENTS = (
     "section",
 )
 _NOWIKI = any_name(["nowiki"])
+_ELEMENTS = any_name([*DROPPED_ELEMENTS, "nowiki"])
 _COMMENT = r"!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z)"
 # How many other tags the fast expressions look across for a closing tag.
 _NEAR = 40
@@ -56,13 +57,15 @@ _ANGLES = re.compile(
     rf"|({_NOWIKI})(?=[\s/>])[^<>]*+(?:(?<=/)>|>"  # 4, its content 5
     rf"((?:[^<]*+(?:<(?!/{_NOWIKI})[^<]*+){{0,{_NEAR}}}+))</{_NOWIKI}\s*+>)"
     rf"|({any_name(['table'])})(?=[\s>])"  # 6
-    rf"|/?+{any_name(['noinclude', 'onlyinclude'])}\s*+/?+>)"
+    rf"|/?+{any_name(['noinclude', 'onlyinclude'])}\s*+/?+>"
+    rf"|({_ELEMENTS})(?=[\s/>]))"  # 7: its end is far away or missing
 )
 _COMMENT_LINES = re.compile(rf"\n[ \t]*+{_COMMENT_LINE}(?=\n)")
-_ELEMENT_GROUP, _JOINING_GROUP, _COMMENT_GROUP, _CONTENT_GROUP, _TABLE_GROUP = 1, 2, 3, 5, 6
+_ELEMENT_GROUP, _JOINING_GROUP, _COMMENT_GROUP = 1, 2, 3
+_CONTENT_GROUP, _TABLE_GROUP, _LONG_GROUP = 5, 6, 7
 _IN_TAG = re.compile(r"<[a-zA-Z][^<>]*+\Z")
 _LONGEST_TAG = 500
-_OPENERS = re.compile(rf"<({any_name([*DROPPED_ELEMENTS, 'nowiki'])})(?=[\s/>])[^<>]*+>")
+_OPENERS = re.compile(rf"<({_ELEMENTS})(?=[\s/>])[^<>]*+>")
 
 
 @cache
@@ -91,7 +94,7 @@ class Reducer:
     def __init__(self, templates: TextTemplates, variants: Variants | None = None) -> None:
         self._templates = templates
         self._variants = variants
-        self._html_table = self._comment_lines = self._protected = False
+        self._html_table = self._comment_lines = self._long_elements = self._protected = False
 
     def __call__(self, text: str) -> tuple[str, bool]:
         """The reduced text, and whether it may hold stand-ins (see :func:`protect`).
@@ -99,12 +102,12 @@ class Reducer:
         ``text`` must hold no control characters; what comes out of an XML parser has none, other
         text goes through :func:`drop_controls` first.
         """
-        self._html_table = self._comment_lines = self._protected = False
+        self._html_table = self._comment_lines = self._long_elements = self._protected = False
         if "<" in text:
             text = _ANGLES.sub(self._replace_angle, text)
             if self._comment_lines:
                 text = _COMMENT_LINES.sub("", "\n" + text)[1:]
-            if "<" in text and _OPENERS.search(text):
+            if self._long_elements:
                 text = _drop_long_elements(text)
                 self._protected = True
         if "{" in text:
@@ -133,6 +136,9 @@ class Reducer:
             return ""
         if group == _TABLE_GROUP:
             self._html_table = True
+            return match.group()
+        if group == _LONG_GROUP:
+            self._long_elements = True
             return match.group()
         self._protected = True
         content = match.group(_CONTENT_GROUP) or ""

@@ -180,8 +180,9 @@ class TextTemplates:
         shown = ""
         if action is not None:
             template = match.group()
-            shown = self._texts.get(template) or self._text(written, action, match.group(2))
-            if len(template) <= _LONGEST_WRITTEN:
+            known = self._texts.get(template)
+            shown = self._text(written, action, match.group(2)) if known is None else known
+            if known is None and len(template) <= _LONGEST_WRITTEN:
                 _remember(self._texts, template, shown)
         # Apostrophes before and behind a template are two marks, not one.
         start = match.start()
