@@ -76,8 +76,8 @@ def _facts() -> dict[str, Any]:
 
 
 Shown = Callable[[Arguments], str]
-_Acting = tuple[str, Shown | None]
-"""A template's name and what to do with it; None: drop it."""
+_Acting = tuple[str, Shown]
+"""A template's name and what to do with it."""
 
 
 def _actions(language: str) -> dict[str, Shown]:
@@ -161,45 +161,63 @@ class TextTemplates:
     """
 
     def __init__(self, language: str = "", enabled: bool = True) -> None:
-        self._known = _known(language, enabled)
         # By name as written: few are written in more than one way, and nearly all recur.
-        self._acting: dict[str, _Acting] = {}
+        self._acting = _ActingTemplates(_known(language, enabled))
         self._texts: dict[str, str] = {}
 
     def expand(self, text: str) -> str:
         """``text`` with these templates replaced by their text and without all others."""
         for _ in range(_PASSES):
-            text, count = _TEMPLATE.subn(self._shown, text)
-            if not count or not holds_pair(text, "{{"):
+            pieces = _TEMPLATE.split(text)
+            if len(pieces) == 1:
+                break
+            text = self._joined(pieces)
+            if not holds_pair(text, "{{"):
                 break
         return text
 
-    def _shown(self, match: re.Match[str]) -> str:
-        name = match.group(1)
-        written, action = self._acting.get(name) or self._look_up(name)
-        shown = ""
-        if action is not None:
-            template = match.group()
-            known = self._texts.get(template)
-            shown = self._text(written, action, match.group(2)) if known is None else known
-            if known is None and len(template) <= _LONGEST_WRITTEN:
-                _remember(self._texts, template, shown)
-        # Apostrophes before and behind a template are two marks, not one.
-        start = match.start()
-        return SEPARATOR + shown if start and match.string[start - 1] == "'" else shown
+    def _joined(self, pieces: list[str]) -> str:
+        """What is left of plain text and a template's name and arguments in turn."""
+        plain, names, arguments = pieces[::3], pieces[1::3], pieces[2::3]
+        acting = list(map(self._acting.__getitem__, names))
+        kept: list[str] = []
+        for text, known, name, given in zip(plain, acting, names, arguments, strict=False):
+            kept.append(text)
+            # Apostrophes before and behind a template are two marks, not one.
+            if text[-1:] == "'":
+                kept.append(SEPARATOR)
+            if known is not None:
+                shown = self._texts.get(name + given)
+                kept.append(self._text(known, name, given) if shown is None else shown)
+        kept.append(plain[-1])
+        return "".join(kept)
 
-    def _text(self, written: str, action: Shown, arguments: str) -> str:
+    def _text(self, known: _Acting, name: str, arguments: str) -> str:
+        written, action = known
+        template = name + arguments
         if "{{" in arguments:
-            arguments = _TEMPLATE.sub(self._shown, arguments)
-        if arguments and arguments[0] != "|":
-            return ""
-        return action(Arguments(written, *split_arguments(arguments[1:])))
+            arguments = self._joined(_TEMPLATE.split(arguments))
+        shown = ""
+        if not arguments or arguments[0] == "|":
+            shown = action(Arguments(written, *split_arguments(arguments[1:])))
+        if len(template) <= _LONGEST_WRITTEN:
+            _remember(self._texts, template, shown)
+        return shown
 
-    def _look_up(self, name: str) -> _Acting:
+
+class _ActingTemplates(dict[str, _Acting | None]):
+    """What to do with templates by their name as written, found out when asked for."""
+
+    def __init__(self, known: _Known) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, name: str) -> _Acting | None:
         written = _SPACES.sub(" ", name.strip(" \n_"))
-        acting = written, self._known.action(written)
+        action = self._known.action(written)
+        acting = None if action is None else (written, action)
         if len(name) <= _LONGEST_NAME:
-            _remember(self._acting, name, acting)
+            _remember(self, name, acting)
         return acting
 
 
