@@ -10,8 +10,8 @@ core, start-up included, and the least of three runs that take turns (of two bes
 English, with the nearest bar, is run once before each of the others, all along).
 Ours is the step `extract` (bzip2 to zstd Parquet); the peers are `bzip2 -dc`, which bounds what any
 reader of such a file can reach, `wikiextractor --no-templates --links --json` and
-`wikipedia2vec build-dump-db` (the extractor of the paper's authors). Run it on an idle machine:
-bzip2 lives on its caches and slows down most when others use them, which flatters us.
+`wikipedia2vec build-dump-db` (the extractor of the paper's authors). Run it on an idle machine: all
+live on the processor's caches, and others who use them move the ratios either way.
 """
 
 from __future__ import annotations
