@@ -58,6 +58,15 @@ def test_a_page_larger_than_a_piece_of_output(
     assert [len(p.text) for p in DumpReader([path]).pages()] == [5000, 1]
 
 
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+def test_pages_are_the_same_wherever_a_run_of_them_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("mluke_core.corpus.dump._RUN_BYTES", size)
+    path = multistream(tmp_path / "1.bz2", ["".join(articles(12)), *articles(3, first=13)])
+    assert titles([path]) == [f"Title {n}" for n in range(1, 16)]
+
+
 @pytest.mark.parametrize(
     ("cut", "behind"),
     [
