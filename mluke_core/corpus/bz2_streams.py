@@ -26,9 +26,6 @@ STREAM_START_BYTES = 10
 # The mark at a stream's end and the checksum behind it.
 END_MARK_BITS = 48 + 32
 READ_BYTES = 1 << 20
-# Several blocks of bzip2, which have up to 900 kB: where a piece ends inside a block, the work on
-# its text drives the block out of the processor's caches, and decompressing goes on slowly.
-PIECE_BYTES = 8 << 20
 # A compressed stream up to this size is held in memory; those of multistream dumps are far smaller.
 HELD_BYTES = 16 << 20
 
@@ -63,7 +60,7 @@ def find_stream(stream: BinaryIO, start: int, size: int) -> int:
 
 
 def read_streams(
-    path: Path, start: int, stop: int, threads: int = 1, piece_bytes: int = PIECE_BYTES
+    path: Path, start: int, stop: int, piece_bytes: int, threads: int = 1
 ) -> Iterator[Piece]:
     """Decompress every stream of ``path`` that begins in ``[start, stop)``.
 
@@ -75,21 +72,21 @@ def read_streams(
         path: a bzip2 file.
         start: first byte of the range.
         stop: end of the range, exclusive.
-        threads: how many may work on a stream too long to be held in memory.
         piece_bytes: largest size of a piece.
+        threads: how many may work on a stream too long to be held in memory.
     """
     size = path.stat().st_size
     with open(path, "rb") as stream:
         position = find_stream(stream, start, size)
         while position < stop and position < size:
-            for piece in _read_stream(stream, position, size, threads, piece_bytes):
+            for piece in _read_stream(stream, position, size, piece_bytes, threads):
                 yield piece
                 if piece.kind != "data":
                     position = piece.stop
 
 
 def _read_stream(
-    stream: BinaryIO, start: int, size: int, threads: int, piece_bytes: int
+    stream: BinaryIO, start: int, size: int, piece_bytes: int, threads: int
 ) -> Iterator[Piece]:
     stream.seek(start)
     head = stream.read(STREAM_START_BYTES)

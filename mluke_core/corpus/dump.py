@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mluke_core.corpus.bz2_streams import PIECE_BYTES, Piece, read_streams
+from mluke_core.corpus.bz2_streams import Piece, read_streams
 from mluke_core.corpus.pages import BrokenPage, Page, PageSplitter, parse_pages
 from mluke_core.corpus.siteinfo import (
     HEADER_END,
@@ -22,6 +22,9 @@ from mluke_core.io.progress import Progress
 
 log = logging.getLogger("mluke")
 
+# Several blocks of bzip2, which have up to 900 kB: where a piece ends inside a block, the work on
+# its text drives the block out of the processor's caches, and decompressing goes on slowly.
+_PIECE_BYTES = 8 << 20
 # So much of a piece is parsed at a time: what is worked out of it stays in a processor's caches.
 _RUN_BYTES = 1 << 20
 
@@ -130,7 +133,7 @@ class DumpReader:
         splitter = PageSplitter()
         done = start
         at_end = False
-        for piece in read_streams(path, start, stop, self.threads, PIECE_BYTES):
+        for piece in read_streams(path, start, stop, _PIECE_BYTES, self.threads):
             if piece.kind == "data":
                 yield from self._piece_pages(path, piece, splitter)
                 continue
@@ -205,7 +208,7 @@ class DumpReader:
 def _read_layout(path: Path) -> _Layout:
     """Header of a file, and whether its pages begin in streams of their own."""
     data = b""
-    for piece in read_streams(path, 0, 1, piece_bytes=HEADER_LIMIT):
+    for piece in read_streams(path, 0, 1, HEADER_LIMIT):
         if piece.kind == "data":
             data += piece.data
             if len(data) < HEADER_LIMIT:

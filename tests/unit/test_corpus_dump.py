@@ -52,7 +52,7 @@ def test_streams_that_do_not_begin_at_pages_are_read_as_one(tmp_path: Path) -> N
 def test_a_page_larger_than_a_piece_of_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mluke_core.corpus.dump.PIECE_BYTES", 100)
+    monkeypatch.setattr("mluke_core.corpus.dump._PIECE_BYTES", 100)
     monkeypatch.setattr("mluke_core.corpus.bz2_streams.READ_BYTES", 50)
     path = multistream(tmp_path / "1.bz2", [page(1, "A", "x" * 5000) + page(2, "B", "y")])
     assert [len(p.text) for p in DumpReader([path]).pages()] == [5000, 1]
@@ -89,7 +89,7 @@ def test_one_long_stream_is_the_same_by_several_threads(
     path.write_bytes(content[: len(content) - cut] + behind)
     found = []
     for threads in (1, 2, 3):
-        pieces = list(read_streams(path, 0, path.stat().st_size, threads))
+        pieces = list(read_streams(path, 0, path.stat().st_size, 1 << 20, threads))
         data = b"".join(piece.data for piece in pieces)
         troubles = [piece for piece in pieces if piece.kind not in ("data", "end")]
         found.append((data, troubles, pieces[-1].kind, pieces[-1].stop))
@@ -314,7 +314,7 @@ def test_a_page_without_end_does_not_fill_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages_module, "MAXIMUM_PAGE_BYTES", 20_000)
-    monkeypatch.setattr("mluke_core.corpus.dump.PIECE_BYTES", 10_000)
+    monkeypatch.setattr("mluke_core.corpus.dump._PIECE_BYTES", 10_000)
     streams = articles(6)
     streams.insert(1, "  <page><title>Long</title><id>77</id>" + "y" * 200_000)
     reader = DumpReader([multistream(tmp_path / "x.bz2", streams)])
