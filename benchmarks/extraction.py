@@ -1,13 +1,12 @@
 """Speed and memory of the corpus step against bzip2, wikiextractor and wikipedia2vec.
 
 Inputs are the real dumps of the sample, per language, their pages repeated under new titles until
-the XML has 100 MB; English has 200 MB beside `bzip2` and for two workers, since a part of its real
-dump has more than a thousand, and once 1 GB, for the memory. Of most languages the sample has one
-to seven articles; repeated, such a file is bzip2's best case, read at up to three times the speed
-of one whose pages differ. So the other languages are added up twice: weighted by how much XML of
-each the sample has, and 100 MB of each. All figures are CPU seconds of whole processes on one
-core, start-up included, and the least of three runs that take turns (of two beside the slow peers;
-English, with the nearest bar, is run once before each of the others, all along).
+the XML has 100 MB; English has 200 MB beside `bzip2` and for two workers (a part of its real dump
+is larger still, and start-up counts), and once 1 GB, for the memory. Of most languages the sample
+has one to seven articles; repeated, such a file is bzip2's best case. So the others are added up
+twice: weighted by how much XML of each the sample has, and 100 MB of each. All figures are CPU
+seconds of whole processes on one core, start-up included, and the least of three runs that take
+turns (of two beside the slow peers; English is run once before each of the others, all along).
 Ours is the step `extract` (bzip2 to zstd Parquet); the peers are `bzip2 -dc`, which bounds what any
 reader of such a file can reach, `wikiextractor --no-templates --links --json` and
 `wikipedia2vec build-dump-db` (the extractor of the paper's authors). Run it on an idle machine: all

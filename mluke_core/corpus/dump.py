@@ -163,8 +163,6 @@ class DumpReader:
                 if rest:
                     rest.error = "the page is longer than any page can be"
                     self._record_page(path, piece.start, rest)
-            if not pages:
-                continue
             for page in parse_pages(pages):
                 if isinstance(page, BrokenPage):
                     self._record_page(path, piece.start, page)

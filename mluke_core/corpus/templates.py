@@ -17,10 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any
 
 from mluke_core.corpus.expressions import NO_CHARACTER, holds_pair
 from mluke_core.corpus.measures import measure
+from mluke_core.corpus.remembered import Remembered
 from mluke_core.corpus.template_patterns import (
     Arguments,
     Parts,
@@ -77,7 +78,7 @@ def _facts() -> dict[str, Any]:
 
 Shown = Callable[[Arguments], str]
 _Acting = tuple[str, Shown]
-"""A template's name and what to do with it."""
+"""A template's name with single spaces, and what to do with it."""
 
 
 def _actions(language: str) -> dict[str, Shown]:
@@ -120,10 +121,13 @@ class _Known:
     families: list[tuple[re.Pattern[str], Shown]]
     """Of names that are expressions."""
 
-    def action(self, name: str) -> Shown | None:
-        return self.actions.get(name.lower()) or next(
-            (action for family, action in self.families if family.fullmatch(name)), None
+    def acting(self, name: str) -> _Acting | None:
+        """What to do with a template by its name in wikitext; None: drop it."""
+        written = _SPACES.sub(" ", name.strip(" \n_"))
+        action = self.actions.get(written.lower()) or next(
+            (action for family, action in self.families if family.fullmatch(written)), None
         )
+        return None if action is None else (written, action)
 
 
 @cache
@@ -143,9 +147,7 @@ def _nested(depth: int) -> str:
 # Name and arguments of a template; those nested deeper are found when the inner ones are gone.
 _DEPTH = 4
 _TEMPLATE = re.compile(r"\{\{([^{}|]*+)(" + _nested(_DEPTH) + r")\}\}")
-
-
-_Value = TypeVar("_Value")
+_BEHIND_NAME = re.compile("[{}|]")
 
 
 class TextTemplates:
@@ -161,9 +163,11 @@ class TextTemplates:
     """
 
     def __init__(self, language: str = "", enabled: bool = True) -> None:
+        known = _known(language, enabled)
         # By name as written: few are written in more than one way, and nearly all recur.
-        self._acting = _ActingTemplates(_known(language, enabled))
-        self._texts: dict[str, str] = {}
+        self._acting = Remembered(known.acting, _REMEMBERED, _LONGEST_NAME)
+        # By name and arguments as written.
+        self._texts = Remembered(self._text, _REMEMBERED, _LONGEST_WRITTEN)
 
     def expand(self, text: str) -> str:
         """``text`` with these templates replaced by their text and without all others."""
@@ -187,41 +191,18 @@ class TextTemplates:
             if text[-1:] == "'":
                 kept.append(SEPARATOR)
             if known is not None:
-                shown = self._texts.get(name + given)
-                kept.append(self._text(known, name, given) if shown is None else shown)
+                kept.append(self._texts[name + given])
         kept.append(plain[-1])
         return "".join(kept)
 
-    def _text(self, known: _Acting, name: str, arguments: str) -> str:
-        written, action = known
-        template = name + arguments
+    def _text(self, template: str) -> str:
+        """Text of a template with an action; ``template`` is what stands in its braces."""
+        name = _BEHIND_NAME.split(template, 1)[0]
+        arguments = template[len(name) :]
         if "{{" in arguments:
             arguments = self._joined(_TEMPLATE.split(arguments))
-        shown = ""
-        if not arguments or arguments[0] == "|":
-            shown = action(Arguments(written, *split_arguments(arguments[1:])))
-        if len(template) <= _LONGEST_WRITTEN:
-            _remember(self._texts, template, shown)
-        return shown
-
-
-class _ActingTemplates(dict[str, _Acting | None]):
-    """What to do with templates by their name as written, found out when asked for."""
-
-    def __init__(self, known: _Known) -> None:
-        super().__init__()
-        self._known = known
-
-    def __missing__(self, name: str) -> _Acting | None:
-        written = _SPACES.sub(" ", name.strip(" \n_"))
-        action = self._known.action(written)
-        acting = None if action is None else (written, action)
-        if len(name) <= _LONGEST_NAME:
-            _remember(self, name, acting)
-        return acting
-
-
-def _remember(known: dict[str, _Value], key: str, value: _Value) -> None:
-    if len(known) >= _REMEMBERED:
-        known.clear()
-    known[key] = value
+        acting = self._acting[name]
+        if acting is None or (arguments and arguments[0] != "|"):
+            return ""
+        written, action = acting
+        return action(Arguments(written, *split_arguments(arguments[1:])))

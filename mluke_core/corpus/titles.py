@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from mluke_core.corpus.characters import decode_entities
+from mluke_core.corpus.remembered import Remembered
 from mluke_core.corpus.wikis import CATEGORY, FILE, MEDIA, Wiki
 
 ARTICLE = "article"
@@ -87,18 +88,11 @@ class Titles:
 
     def __init__(self, wiki: Wiki) -> None:
         self.wiki = wiki
-        self._cache: dict[str, Target] = {}
+        self._targets = Remembered(self._parse, CACHE_SIZE, _REMEMBERED_LENGTH)
 
     def parse(self, raw: str) -> Target:
         """What the text before ``|`` or ``]]`` of a link names."""
-        target = self._cache.get(raw)
-        if target is None:
-            target = self._parse(raw)
-            if len(raw) <= _REMEMBERED_LENGTH:
-                if len(self._cache) >= CACHE_SIZE:
-                    self._cache.clear()
-                self._cache[raw] = target
-        return target
+        return self._targets[raw]
 
     def plain(self, raw: str) -> str:
         """Normal form of what matches :data:`PLAIN_TITLE` and is no longer than a plain title."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
 
 from mluke_core.corpus.brackets import SIMPLE, is_block, simplify_links
 from mluke_core.corpus.characters import ENTITY, clean_characters, decode_entities, drop_controls
@@ -30,6 +29,7 @@ from mluke_core.corpus.inline import (
 )
 from mluke_core.corpus.paragraphs import Columns, Paragraph
 from mluke_core.corpus.reduce import Reducer, shown
+from mluke_core.corpus.remembered import Remembered
 from mluke_core.corpus.templates import TextTemplates
 from mluke_core.corpus.titles import (
     ARTICLE,
@@ -96,22 +96,6 @@ _REMEMBERED = 100_000
 _REMEMBERED_LENGTH = 100
 
 
-class _Effects(dict[str, _Effect]):
-    """What pieces of markup do, found out when asked for and remembered."""
-
-    def __init__(self, find_out: Callable[[str], _Effect]) -> None:
-        super().__init__()
-        self._find_out = find_out
-
-    def __missing__(self, markup: str) -> _Effect:
-        effect = self._find_out(markup)
-        if len(markup) <= _REMEMBERED_LENGTH:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[markup] = effect
-        return effect
-
-
 class WikitextExtractor:
     """Turns wikitext into paragraphs with links, for one wiki.
 
@@ -149,7 +133,8 @@ class WikitextExtractor:
         self._cut = re.compile(_MARKUP % trail).split
         prefix = wiki.prefix if link_trails else ""
         self._prefix = re.compile(f"[{prefix}]") if prefix else None
-        self._effects = _Effects(self._effect)
+        # What pieces of markup do.
+        self._effects = Remembered(self._effect, _REMEMBERED, _REMEMBERED_LENGTH)
 
     def __call__(self, text: str) -> list[Paragraph]:
         """Paragraphs of a page."""

@@ -115,7 +115,7 @@ def test_the_cache_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mluke_core.corpus.titles.CACHE_SIZE", 10)
     parser = titles()
     assert [parser.article(f"a{i}") for i in range(50)] == [f"A{i}" for i in range(50)]
-    assert len(parser._cache) <= 10
+    assert len(parser._targets) <= 10
 
 
 @pytest.mark.parametrize("language", known_languages())
